@@ -1,0 +1,48 @@
+# `make help` lists everything. A recipe is a file in recipes/; its target is its
+# name with dashes: recipes/imdb_gru.py -> make imdb-gru.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TEST_READY := $(VENV)/.ready-test
+RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint compare bench-load clean $(RECIPES)
+
+help: ## this list
+	@$(PYTHON) -m shared.help
+
+setup: $(READY) ## make .venv and install what recipes need (every target does it)
+
+$(RECIPES): $(READY)
+	@$(BIN)/python recipes/$(subst -,_,$@).py $(ARGS)
+
+compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb-lstm" (none: all)
+	@$(BIN)/python -m shared.compare $(RUNS) $(ARGS)
+
+test: $(TEST_READY) ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TEST_READY) ## check style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench-load: $(READY) ## time and memory of loading the reviews, beside Keras' own loader
+	@$(BIN)/python benchmarks/load_imdb.py $(ARGS)
+
+clean: ## remove .venv; results stay
+	rm -rf $(VENV)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "Setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "error: $(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TEST_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@

@@ -1,0 +1,86 @@
+"""Does the LSTM's separate memory read reviews better than a GRU?
+
+Trains an embedding and a single LSTM on the IMDB reviews: is a review positive?
+
+    make imdb-lstm        python recipes/imdb_lstm.py --units 64 --epochs 3
+
+Compare with imdb-gru and imdb-simple-rnn, which differ in the layer only:
+`make compare RUNS="imdb-lstm imdb-gru imdb-simple-rnn"`.
+Reference result: results/reference/imdb.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.baselines import review_bars
+from shared.cli import main
+from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.recurrent import LSTMConfig
+from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+
+if TYPE_CHECKING:
+    import keras
+
+    from shared.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Config:
+    """The setting of the tutorials, flag by flag."""
+
+    reviews: ReviewsConfig = ReviewsConfig(
+        vocabulary=10_000,
+        length=500,  # twice the mean review, cuts one in ten
+        keep="end",  # what Keras' pad_sequences does, and where the verdict stands
+        padding="left",  # so that the last step read is a word
+        mask=False,
+        embedding_size=32,
+        validation_share=0.2,
+    )
+    lstm: LSTMConfig = LSTMConfig(units=32)
+    training: TrainingConfig = TrainingConfig(
+        optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
+    )
+
+
+def build_model(config: Config) -> keras.Model:
+    """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
+    from keras import Input, Model, layers
+
+    word_ids = Input((config.reviews.length,), dtype="int32", name="word_ids")
+    words = layers.Embedding(
+        config.reviews.vocabulary,
+        config.reviews.embedding_size,
+        mask_zero=config.reviews.mask,
+        name="words",
+    )(word_ids)
+    review = layers.LSTM(**config.lstm.arguments(), name="lstm")(words)
+    if config.lstm.return_sequences:
+        review = layers.GlobalAveragePooling1D(name="mean_of_steps")(review)
+    positive = layers.Dense(1, activation="sigmoid", name="positive")(review)
+    return Model(word_ids, positive, name="imdb_lstm")
+
+
+def run(config: Config, folder: RunFolder) -> None:
+    """Train once and leave a run folder."""
+    set_seed(config.training.seed)
+
+    splits = load_reviews(config.reviews, config.training.seed)
+
+    model = build_model(config)
+    model.compile(
+        optimizer=build_optimizer(config.training),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+    )
+
+    folder.open(splits, review_bars(splits), model)
+    record = fit(model, splits, config.training, folder)
+
+    record.finish(splits.test)
+
+
+if __name__ == "__main__":
+    main(Config, run)

@@ -1,0 +1,43 @@
+"""Start Keras on TensorFlow, quietly."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+
+def import_keras() -> None:
+    """Import Keras with TensorFlow, without their start-up messages on the screen.
+
+    TensorFlow writes them straight to the process's error stream before anything can
+    silence it, so the stream is set aside meanwhile and shown only on failure.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            aside.seek(0)
+            os.write(screen, aside.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def count_gpus() -> int:
+    """Return how many GPUs TensorFlow sees."""
+    import_keras()
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))

@@ -1,0 +1,118 @@
+"""Find a data file: the user's own, the Keras cache, or the public download."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import UserError
+from shared.files import hash_file
+
+DATA_VARIABLE = "RNN_RECIPES_DATA"
+CACHE_VARIABLE = "RNN_RECIPES_CACHE"
+DOWNLOAD_TIMEOUT = 30  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read.
+
+    Attributes:
+        path: Where it lies.
+        origin: How it was found, in words.
+        sha256: Hash of its content, 64 hexadecimal digits.
+    """
+
+    path: Path
+    origin: str
+    sha256: str
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be computed again (`RNN_RECIPES_CACHE`)."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("rnn-recipes")
+
+
+def keras_cache_dir() -> Path:
+    """Return where `keras.utils.get_file` keeps data sets (`KERAS_HOME`)."""
+    home = os.environ.get("KERAS_HOME", "~/.keras")
+    return Path(home).expanduser() / "datasets"
+
+
+def find_source(
+    name: str, data_dir: Path | None, url: str, sha256: str
+) -> tuple[Source | None, list[str]]:
+    """Look for a file at the user's place, in the Keras cache, then on the network.
+
+    A local file is used as it is, whatever its hash, and then the network is never
+    touched. A download has to have the published hash and appears in the Keras
+    cache whole or not at all.
+
+    Args:
+        name: File name, e.g. `imdb.npz`.
+        data_dir: The user's folder, from `--data-dir`; None looks at
+            `RNN_RECIPES_DATA`.
+        url: Public address of the file.
+        sha256: Its published hash.
+
+    Returns:
+        The file, or None, and a sentence for every place that did not have it.
+
+    Raises:
+        UserError: If the user named a folder that does not exist.
+    """
+    missed = []
+    chosen = data_dir or os.environ.get(DATA_VARIABLE)
+    if chosen:
+        flag = "--data-dir" if data_dir else DATA_VARIABLE
+        folder = Path(chosen).expanduser()
+        if not folder.is_dir():
+            raise UserError(
+                f"{flag} {folder}: no such folder; name the folder that holds {name}, "
+                "or leave it away."
+            )
+        if (folder / name).is_file():
+            return _read(folder / name, flag), missed
+        missed.append(f"no {name} in {folder} ({flag})")
+    cached = keras_cache_dir() / name
+    if cached.is_file():
+        return _read(cached, "Keras cache"), missed
+    missed.append(f"no {name} in the Keras cache ({cached.parent})")
+    try:
+        _download(url, sha256, cached)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        missed.append(f"no download from {url}: {_shorten(reason)}")
+        return None, missed
+    return Source(cached, "download", sha256), missed
+
+
+def _read(path: Path, origin: str) -> Source:
+    try:
+        return Source(path, origin, hash_file(path))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _download(url: str, sha256: str, path: Path) -> None:
+    """Fetch a file with its hash; OSError or ValueError if it cannot be had."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    print(f"Downloading {url}", flush=True)
+    pooch.retrieve(
+        url,
+        known_hash=f"sha256:{sha256}",
+        fname=path.name,
+        path=path.parent,
+        downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT),
+    )
+
+
+def _shorten(text: str, width: int = 100) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."

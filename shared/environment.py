@@ -1,0 +1,86 @@
+"""What a run depended on besides its settings: versions, device, code, command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions, device, threads and code state, ready for JSON."""
+    import tensorflow as tf
+
+    threading = tf.config.threading
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in PACKAGES},
+        "device": {
+            "machine": f"{platform.system()} {platform.machine()}",
+            "cpu": _read_cpu_name(),
+            "cores": len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count(),
+            "gpus": [
+                tf.config.experimental.get_device_details(gpu).get("device_name", "?")
+                for gpu in tf.config.list_physical_devices("GPU")
+            ],
+            # 0 leaves the number to TensorFlow, which then takes every core.
+            "threads_in_op": threading.get_intra_op_parallelism_threads(),
+            "threads_between_ops": threading.get_inter_op_parallelism_threads(),
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        },
+        "code": read_commit(),
+    }
+
+
+def read_commit() -> dict[str, Any]:
+    """Return the git commit of the project and whether the tree differed from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(PROJECT), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD") or None,
+            "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        }
+    except (OSError, subprocess.TimeoutExpired):
+        return {"commit": None, "changed": None}
+
+
+def reset_peak_memory() -> None:
+    """Forget the peak so far, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory held since the last reset, in MB (10^6 bytes)."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _read_cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

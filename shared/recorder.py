@@ -1,0 +1,118 @@
+"""The Keras callback that writes each epoch down and keeps the best weights."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+
+import keras
+
+from shared.data.splits import Examples
+from shared.runs import Row, RunFolder
+from shared.training import TrainingConfig
+
+
+class Recorder(keras.callbacks.Callback):
+    """Records one training and scores its test set once, at the end."""
+
+    def __init__(self, training: TrainingConfig, folder: RunFolder):
+        super().__init__()
+        self.training = training
+        self.folder = folder
+        self.score = folder.score
+        self.rows: list[Row] = []
+        self.best: Row | None = None
+        self.best_weights: list | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start the clock of the whole training."""
+        self.started = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock of an epoch."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the epoch to the run folder, tell it, and stop if there is reason."""
+        seconds = time.perf_counter() - self.began
+        scores = {name: float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": epoch + 1, **scores, "seconds": round(seconds, 3)}
+        self.rows.append(row)
+        if self.score.is_better(
+            row[self._watched], self.best and self.best[self._watched]
+        ):
+            self.best = row
+            self.best_weights = self.model.get_weights()
+            self.folder.write_model(self.model)
+        self.folder.write_progress(self.rows, self.best)
+        self._tell()
+        self._stop_if_hopeless()
+
+    def finish(self, test: Examples) -> None:
+        """Score the test set with the best weights and the last, and close the run."""
+        seconds = time.perf_counter() - self.started
+        scores = None
+        if self.best is not None:
+            last = self._evaluate(test)
+            if self.best is self.rows[-1]:
+                scores = {"best": last, "last": last}
+            else:
+                self.model.set_weights(self.best_weights)
+                scores = {"best": self._evaluate(test), "last": last}
+        note = (
+            "" if self.best else "No epoch had a valid score, so the test was not run."
+        )
+        self.folder.close("finished", note, test=scores, seconds=round(seconds, 2))
+
+    @property
+    def _watched(self) -> str:
+        return f"val_{self.score.metric}"
+
+    def _evaluate(self, test: Examples) -> dict[str, float]:
+        scores = self.model.evaluate(
+            test.inputs,
+            test.targets,
+            batch_size=self.training.batch_size,
+            verbose=0,
+            return_dict=True,
+        )
+        return {f"test_{name}": float(value) for name, value in scores.items()}
+
+    def _tell(self) -> None:
+        row = self.rows[-1]
+        told = [f"epoch {row['epoch']} of {self.training.epochs}"]
+        told.append(f"{self._watched} {row[self._watched]:.4f}")
+        if self.best is not None:
+            told.append(
+                f"best {self.best[self._watched]:.4f} (epoch {self.best['epoch']})"
+            )
+        told.append(f"{row['seconds']:.1f} s")
+        if left := self.training.epochs - row["epoch"]:
+            typical = statistics.median(row["seconds"] for row in self.rows)
+            told.append(f"about {spell_duration(left * typical)} left")
+        print("  " + ", ".join(told), flush=True)
+
+    def _stop_if_hopeless(self) -> None:
+        row, patience = self.rows[-1], self.training.patience
+        if math.isnan(row["loss"]):
+            print("  The loss is no number any more; try a smaller --learning-rate.")
+            self.model.stop_training = True
+        elif (
+            patience is not None
+            and self.best is not None
+            and row["epoch"] - self.best["epoch"] >= patience
+        ):
+            print(f"  No better epoch in {patience}: stopping early.")
+            self.model.stop_training = True
+
+
+def spell_duration(seconds: float) -> str:
+    """Write a duration for people: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

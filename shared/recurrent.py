@@ -1,0 +1,324 @@
+"""The recurrent layer as flags: what Keras takes, what it refuses, and why.
+
+One frozen dataclass per Keras layer. Its fields are the keyword arguments of the
+layer under their Keras names and with Keras' defaults, but `cudnn`, which stands
+for `use_cudnn`. Left out are `return_state` and `stateful`, which change what a
+model is fed and returns, and `seed`: the run's one seed sets every draw.
+
+Nothing here imports Keras before it must, so that `--help` stays fast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.backend import count_gpus
+from shared.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+Activation = Literal[
+    "tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "hard_tanh", "elu", "selu",
+    "gelu", "silu", "mish", "leaky_relu", "relu6", "softplus", "softsign", "softmax",
+    "exponential",
+]  # fmt: skip
+KernelInitializer = Literal[
+    "glorot_uniform", "glorot_normal", "orthogonal", "he_uniform", "he_normal",
+    "lecun_uniform", "lecun_normal", "random_uniform", "random_normal",
+    "truncated_normal", "identity", "zeros", "ones",
+]  # fmt: skip
+BiasInitializer = Literal[
+    "zeros", "ones", "random_uniform", "random_normal", "truncated_normal"
+]
+Cudnn = Literal["auto", "on", "off"]
+MaskSide = Literal["left", "right"]
+
+REGULARIZERS = {"none": 0, "l1": 1, "l2": 1, "l1_l2": 2}
+CONSTRAINTS = {"none": 0, "non_neg": 0, "unit_norm": 0, "max_norm": 1}
+USE_CUDNN = {"auto": "auto", "on": True, "off": False}
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """What Keras' three recurrent layers have in common."""
+
+    units: int
+    """Size of the state."""
+    activation: Activation = "tanh"
+    """Applied to the candidate state (SimpleRNN: to the state)."""
+    use_bias: bool = True
+    """Whether the layer adds a bias."""
+    kernel_initializer: KernelInitializer = "glorot_uniform"
+    """First values of the input weights."""
+    recurrent_initializer: KernelInitializer = "orthogonal"
+    """First values of the weights from state to state."""
+    bias_initializer: BiasInitializer = "zeros"
+    """First values of the bias."""
+    kernel_regularizer: str = "none"
+    """Penalty on the input weights: none, l1:F, l2:F or l1_l2:F,F with factors F."""
+    recurrent_regularizer: str = "none"
+    """Penalty on the weights from state to state, written likewise."""
+    bias_regularizer: str = "none"
+    """Penalty on the bias, written likewise."""
+    kernel_constraint: str = "none"
+    """Bound on the input weights: none, non_neg, unit_norm or max_norm:VALUE."""
+    recurrent_constraint: str = "none"
+    """Bound on the weights from state to state, written likewise."""
+    bias_constraint: str = "none"
+    """Bound on the bias, written likewise."""
+    dropout: float = 0.0
+    """Share of the layer's inputs dropped in training, 0 to below 1."""
+    recurrent_dropout: float = 0.0
+    """Share of the state dropped at every step; forces implementation 1, no cuDNN."""
+    return_sequences: bool = False
+    """Read the mean of all steps' states instead of the last (in a stack: of the
+    last layer)."""
+    go_backwards: bool = False
+    """Read the sequence from its end to its start."""
+    unroll: bool = False
+    """Write the loop out, step by step: quick for a few steps, slow to build for
+    many."""
+
+    def check(self) -> None:
+        """Refuse what Keras refuses, or takes in silence and ignores.
+
+        Raises:
+            UserError: With the flag, the values it takes and the way out.
+        """
+        if self.units < 1:
+            raise UserError(
+                f"--units {self.units}: a layer needs at least 1 unit, e.g. --units 32."
+            )
+        for name in ("dropout", "recurrent_dropout"):
+            rate = getattr(self, name)
+            if not 0 <= rate < 1:
+                raise UserError(
+                    f"{_flag(name)} {rate}: takes a share from 0 (drop nothing) to "
+                    f"below 1, e.g. {_flag(name)} 0.2."
+                )
+        for field in dataclasses.fields(self):
+            if field.name.endswith("_regularizer"):
+                _parse(field.name, getattr(self, field.name), REGULARIZERS)
+            elif field.name.endswith("_constraint"):
+                _parse(field.name, getattr(self, field.name), CONSTRAINTS)
+        self.check_kernel()
+
+    def check_kernel(self) -> None:
+        """Refuse a kernel choice this layer cannot have."""
+        raise NotImplementedError
+
+    def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
+        """Settle what Keras would crash on, and say so.
+
+        Args:
+            mask_side: On which side of a sequence masked padding stands, if any.
+
+        Returns:
+            The layer as it will be built, and one sentence per change.
+
+        Raises:
+            UserError: If the user asked for just what cannot be.
+        """
+        return self, []
+
+    def arguments(self, **changes: Any) -> dict[str, Any]:
+        """Return the keyword arguments for the Keras layer.
+
+        Args:
+            **changes: Arguments that this place in the network fixes, such as
+                `return_sequences=True` inside a stack.
+        """
+        arguments = dataclasses.asdict(self) | changes
+        for name, value in arguments.items():
+            if name.endswith("_regularizer"):
+                arguments[name] = _build_regularizer(name, value)
+            elif name.endswith("_constraint"):
+                arguments[name] = _build_constraint(name, value)
+        return arguments
+
+
+@dataclass(frozen=True)
+class SimpleRNNConfig(RecurrentConfig):
+    """Flags of `keras.layers.SimpleRNN`.
+
+    `activity_regularizer` is missing because SimpleRNN ignores it in silence
+    (Keras 3.15).
+    """
+
+    implementation: int | None = None
+    """Not for SimpleRNN, which has one implementation only: refused."""
+    cudnn: Cudnn = "auto"
+    """on is refused: Keras has no cuDNN path for SimpleRNN."""
+
+    def check_kernel(self) -> None:
+        """Refuse what only GRU and LSTM have."""
+        if self.implementation is not None:
+            raise UserError(
+                f"--implementation {self.implementation}: SimpleRNN has one "
+                "implementation; leave the flag away, or take a GRU or LSTM recipe."
+            )
+        if self.cudnn == "on":
+            raise UserError(
+                "--cudnn on: Keras has no cuDNN path for SimpleRNN; leave the flag "
+                "away, or take a GRU or LSTM recipe."
+            )
+
+    def arguments(self, **changes: Any) -> dict[str, Any]:
+        """Return the keyword arguments for `keras.layers.SimpleRNN`."""
+        arguments = super().arguments(**changes)
+        del arguments["implementation"], arguments["cudnn"]
+        return arguments
+
+
+@dataclass(frozen=True)
+class GatedConfig(RecurrentConfig):
+    """What GRU and LSTM have beyond SimpleRNN."""
+
+    recurrent_activation: Activation = "sigmoid"
+    """Applied to the gates."""
+    activity_regularizer: str = "none"
+    """Penalty on the layer's output, written like the other regularizers."""
+    implementation: Literal[1, 2] = 2
+    """1: one product per gate. 2: one product for all gates; the same numbers, but
+    with dropout 1 draws a mask per gate and 2 one mask for all."""
+    cudnn: Cudnn = "auto"
+    """on demands the cuDNN kernel, off forbids it, auto takes it where it can run."""
+
+    def unmet_cudnn_conditions(self) -> list[str]:
+        """Return which of this layer's flags keep cuDNN from running."""
+        conditions = {
+            "--recurrent-dropout above 0": self.recurrent_dropout > 0,
+            f"--activation {self.activation} (needs tanh)": self.activation != "tanh",
+            f"--recurrent-activation {self.recurrent_activation} (needs sigmoid)": (
+                self.recurrent_activation != "sigmoid"
+            ),
+            "--unroll": self.unroll,
+            "--no-use-bias": not self.use_bias,
+            "--dropout with --implementation 1": (
+                self.dropout > 0 and self.implementation == 1
+            ),
+        }
+        return [name for name, unmet in conditions.items() if unmet]
+
+    def check_kernel(self) -> None:
+        """Refuse `--cudnn on` where cuDNN cannot run."""
+        if self.cudnn != "on":
+            return
+        if unmet := self.unmet_cudnn_conditions():
+            raise UserError(
+                f"--cudnn on: cuDNN cannot run with {', '.join(unmet)}; change that, "
+                "or take --cudnn auto."
+            )
+        if not count_gpus():
+            raise UserError(
+                "--cudnn on: TensorFlow sees no GPU here; take --cudnn auto (or off), "
+                "or run on a machine with an NVIDIA GPU and tensorflow[and-cuda]."
+            )
+
+    def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
+        """Turn `--cudnn auto` off where Keras would try cuDNN and crash."""
+        if self.cudnn == "on" and mask_side == "left":
+            raise UserError(
+                "--cudnn on: cuDNN reads masked padding on the right only; take "
+                "--padding right, --no-mask or --cudnn auto."
+            )
+        causes = []
+        if mask_side == "left":
+            causes.append("a mask with left padding")
+        if self.implementation == 1 and self.dropout > 0 and not self.recurrent_dropout:
+            causes.append("dropout with implementation 1")
+        if self.cudnn == "off" or not causes:
+            return self, []
+        note = f"cuDNN is turned off: {' and '.join(causes)} would crash in Keras."
+        return dataclasses.replace(self, cudnn="off"), [note]
+
+    def arguments(self, **changes: Any) -> dict[str, Any]:
+        """Return the keyword arguments for the Keras layer."""
+        arguments = super().arguments(**changes)
+        arguments["use_cudnn"] = USE_CUDNN[arguments.pop("cudnn")]
+        return arguments
+
+
+@dataclass(frozen=True)
+class GRUConfig(GatedConfig):
+    """Flags of `keras.layers.GRU`."""
+
+    reset_after: bool = True
+    """Apply the reset gate after the product with the recurrent weights (what cuDNN
+    and PyTorch compute) or before it (Cho et al. 2014)."""
+
+    def unmet_cudnn_conditions(self) -> list[str]:
+        """Return which of this layer's flags keep cuDNN from running."""
+        unmet = super().unmet_cudnn_conditions()
+        return unmet if self.reset_after else [*unmet, "--no-reset-after"]
+
+
+@dataclass(frozen=True)
+class LSTMConfig(GatedConfig):
+    """Flags of `keras.layers.LSTM`."""
+
+    unit_forget_bias: bool = True
+    """Start the forget gate's bias at 1, so that the cell remembers at first."""
+
+
+def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:
+    """Wrap a GRU or LSTM layer so that it keeps the implementation it was given.
+
+    `keras.layers.Bidirectional` builds both directions anew from the layer's saved
+    form, which has no `implementation` (Keras 3.15); this puts it back.
+
+    Args:
+        layer: The layer for the forward direction.
+        **arguments: Passed to `keras.layers.Bidirectional`.
+    """
+    from keras import layers
+
+    wrapper = layers.Bidirectional(layer, **arguments)
+    for direction in (wrapper.forward_layer, wrapper.backward_layer):
+        direction.cell.implementation = layer.cell.implementation
+        if hasattr(layer.cell, "dropout_mask_count"):  # implementation 1 only
+            direction.cell.dropout_mask_count = layer.cell.dropout_mask_count
+    return wrapper
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _parse(name: str, text: str, kinds: dict[str, int]) -> tuple[str, list[float]]:
+    """Split `l2:0.01` into its kind and its factors."""
+    kind, _, rest = text.partition(":")
+    try:
+        factors = [float(part) for part in rest.split(",")] if rest else []
+        if len(factors) != kinds[kind] or any(not 0 <= f < 1e6 for f in factors):
+            raise ValueError
+    except (KeyError, ValueError):
+        forms = [k + ":" * bool(n) + ",".join(["0.01"] * n) for k, n in kinds.items()]
+        raise UserError(
+            f"{_flag(name)} {text}: takes one of {', '.join(forms)} (any factors from "
+            "0 up)."
+        ) from None
+    return kind, factors
+
+
+def _build_regularizer(name: str, text: str) -> Any:
+    from keras import regularizers
+
+    kind, factors = _parse(name, text, REGULARIZERS)
+    build = {"l1": regularizers.L1, "l2": regularizers.L2, "l1_l2": regularizers.L1L2}
+    return build[kind](*factors) if kind in build else None
+
+
+def _build_constraint(name: str, text: str) -> Any:
+    from keras import constraints
+
+    kind, factors = _parse(name, text, CONSTRAINTS)
+    build = {
+        "non_neg": constraints.NonNeg,
+        "unit_norm": constraints.UnitNorm,
+        "max_norm": constraints.MaxNorm,
+    }
+    return build[kind](*factors) if kind in build else None

@@ -1,0 +1,110 @@
+"""Fit a model with a record: a function around `model.fit`, not a framework."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from shared.data.splits import Splits
+from shared.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+    from shared.recorder import Recorder
+    from shared.runs import RunFolder
+
+Optimizer = Literal[
+    "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "sgd", "lion"
+]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are fitted."""
+
+    optimizer: Optimizer
+    """Update rule, with Keras' defaults but for the learning rate."""
+    learning_rate: float
+    """Step size of the optimizer."""
+    batch_size: int
+    """Examples per update."""
+    epochs: int
+    """Passes over the training examples."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation score; None never."""
+    seed: int = 0
+    """Sets the split, the first weights, the order of batches and dropout."""
+
+    def check(self) -> None:
+        """Refuse settings no training can have.
+
+        Raises:
+            UserError: With the flag, what it takes and the way out.
+        """
+        for name, lowest in {"batch_size": 1, "epochs": 1, "patience": 1}.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                flag = "--" + name.replace("_", "-")
+                raise UserError(
+                    f"{flag} {value}: takes a whole number from {lowest} up."
+                )
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(
+                f"--learning-rate {self.learning_rate}: takes a number above 0, e.g. "
+                "0.001."
+            )
+        if not 0 <= self.seed < 2**32:
+            raise UserError(
+                f"--seed {self.seed}: takes a whole number from 0 to 2^32 - 1."
+            )
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and the backend, before anything is drawn."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
+def build_optimizer(training: TrainingConfig) -> keras.Optimizer:
+    """Return a new optimizer with the learning rate asked for."""
+    import keras
+
+    optimizer = keras.optimizers.get(training.optimizer)
+    optimizer.learning_rate = training.learning_rate
+    return optimizer
+
+
+def fit(
+    model: keras.Model,
+    splits: Splits,
+    training: TrainingConfig,
+    folder: RunFolder,
+) -> Recorder:
+    """Train a compiled model and write every epoch to its run folder.
+
+    Args:
+        model: Compiled with the loss and the metric of the folder's score.
+        splits: Inputs and targets as arrays; the test part is not touched.
+        training: Batch size, epochs, patience.
+        folder: An open run folder; its score picks the best epoch, on validation.
+
+    Returns:
+        The record; its `finish` scores the test set and closes the run.
+    """
+    from shared.recorder import Recorder
+
+    recorder = Recorder(training, folder)
+    model.fit(
+        splits.train.inputs,
+        splits.train.targets,
+        validation_data=(splits.validation.inputs, splits.validation.targets),
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        callbacks=[recorder],
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
+    )
+    return recorder

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint compare bench-load clean $(RECIPES)
+.PHONY: help setup test update-stored lint compare bench-load clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -24,6 +24,9 @@ compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb
 
 test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+update-stored: $(TEST_READY) ## write the losses that the tests compare with anew (moves numbers)
+	$(BIN)/python -m pytest tests/test_recipes.py -k losses_are_those_stored --update-stored
 
 lint: $(TEST_READY) ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

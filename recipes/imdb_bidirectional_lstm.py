@@ -7,7 +7,7 @@ on the IMDB reviews: is a review positive?
 
 Compare with imdb-lstm, which reads forwards only (and has half the recurrent
 parameters): `make compare RUNS="imdb-bidirectional-lstm imdb-lstm"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from shared.baselines import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.errors import UserError
 from shared.recurrent import LSTMConfig, build_bidirectional
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 
@@ -44,6 +45,14 @@ class Config:
     training: TrainingConfig = TrainingConfig(
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
+
+    def check(self) -> None:
+        """Refuse the one flag that two directions leave no room for."""
+        if self.lstm.go_backwards:
+            raise UserError(
+                "--go-backwards: this recipe reads both ways already; leave the flag "
+                "away, or take imdb-lstm."
+            )
 
 
 def build_model(config: Config) -> keras.Model:

@@ -6,7 +6,7 @@ Trains an embedding and a single GRU on the IMDB reviews: is a review positive?
 
 Compare with imdb-lstm and imdb-simple-rnn, which differ in the layer only, and with
 imdb-gru-dropout: `make compare RUNS="imdb-gru imdb-lstm imdb-simple-rnn"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations

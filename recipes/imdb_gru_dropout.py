@@ -8,7 +8,7 @@ reviews, and the test set is scored once, at the end.
 
 Compare with imdb-gru --units 64, or with this recipe without dropout:
 `make imdb-gru-dropout ARGS="--dropout 0 --recurrent-dropout 0"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Trains an embedding and a single LSTM on the IMDB reviews: is a review positive?
 
 Compare with imdb-gru and imdb-simple-rnn, which differ in the layer only:
 `make compare RUNS="imdb-lstm imdb-gru imdb-simple-rnn"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations

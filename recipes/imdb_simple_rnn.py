@@ -6,7 +6,7 @@ Trains an embedding and a single SimpleRNN on the IMDB reviews: is a review posi
 
 Compare with imdb-gru and imdb-lstm, which differ in the layer only, and with
 imdb-stacked-simple-rnn: `make compare RUNS="imdb-simple-rnn imdb-gru imdb-lstm"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ last hand the states of every step to the next. The layer flags hold for all of 
 
 Compare with imdb-simple-rnn, which differs in the number of layers only:
 `make compare RUNS="imdb-stacked-simple-rnn imdb-simple-rnn"`.
-Reference result: results/reference/imdb.
+Reference result: results/reference/imdb.csv.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -181,31 +182,39 @@ def show_groups(groups: Sequence[Group]) -> None:
     for data in dict.fromkeys(group.data for group in groups):
         members = [group for group in groups if group.data == data]
         metric = _metric(members[0].runs[0])
-        table = Table(title=f"{data} ({metric})", title_justify="left")
-        table.add_column("run")
-        for name in ("n", "best val", "at epoch", "last val", "test, best epoch",
-                     "test, last epoch", "parameters", "s/epoch"):  # fmt: skip
+        table = Table(
+            title=f"{data}: {metric}, mean ± standard deviation over n seeds",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        table.add_column("run", overflow="fold", min_width=18)
+        for name in (
+            "n",
+            "best val",
+            "epoch",
+            "last val",
+            "test",
+            "weights",
+            "s/epoch",
+        ):
             table.add_column(name, justify="right")
         for group in members:
             row = _summarise(group)
+            epoch = row["best_epoch_mean"]
             table.add_row(
                 Text(group.label),
                 str(row["runs"]),
                 _spread(row, "best_val"),
-                f"{row['best_epoch_mean']:.1f}" if row["best_epoch_mean"] else "-",
+                "-" if epoch is None else f"{epoch:.1f}",
                 _spread(row, "last_val"),
                 _spread(row, "test_best"),
-                _spread(row, "test_last"),
                 f"{row['parameters']:,}",
                 f"{row['seconds_per_epoch']:.1f}",
             )
         for bar in members[0].bars:
-            validation, test = (
-                f"{bar[part][metric]:.4f}" for part in ("validation", "test")
-            )
-            table.add_row(
-                bar["name"], "", validation, "", "", test, "", "", "", style="dim"
-            )
+            scores = [f"{bar[part][metric]:.4f}" for part in ("validation", "test")]
+            table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
         console.print(table)
 
 

@@ -44,13 +44,13 @@ def draw_curves(run: Run) -> Figure:
         )
         axis.plot(epochs, validation, "o-", ms=4, color=COLOURS[1], label="validation")
         _draw_bars(axis, run.summary["bars"], metric)
-        if best is not None:
+        if best is not None and best[f"val_{metric}"] is not None:
             axis.plot(
                 best["epoch"], best[f"val_{metric}"], "o", ms=11, mfc="none",
                 mec=COLOURS[1], mew=1.6, label=f"best epoch ({best['epoch']})",
             )  # fmt: skip
         _finish_panel(axis, metric)
-    figure.suptitle(_title(run), fontsize=11, fontweight="bold")
+    figure.suptitle(_plain(_title(run)), fontsize=11, fontweight="bold")
     return figure
 
 
@@ -115,7 +115,7 @@ def _draw_group(
     seeds = f", {len(group.runs)} seeds" if len(group.runs) > 1 else ""
     axis.plot(
         epochs, np.nanmean(values, axis=0), "--" if dashed else "-", marker="o", ms=3.5,
-        color=colour, label=f"{group.label}{seeds}",
+        color=colour, label=_plain(f"{group.label}{seeds}"),
     )  # fmt: skip
     if len(group.runs) > 1:
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
@@ -127,7 +127,12 @@ def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
         value = bar["validation"].get(metric)
         if value is not None:
             axis.axhline(
-                value, ls=style, lw=1.3, color=BAR_COLOUR, zorder=1, label=bar["name"]
+                value,
+                ls=style,
+                lw=1.3,
+                color=BAR_COLOUR,
+                zorder=1,
+                label=_plain(bar["name"]),
             )
 
 
@@ -140,13 +145,18 @@ def _make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _finish_panel(axis: Axes, metric: str, title: str = "") -> None:
-    axis.set_title(title or TITLES[metric], fontsize=10)
+    axis.set_title(_plain(title) or TITLES[metric], fontsize=10)
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     axis.legend(fontsize=8, framealpha=0.85)
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading a dollar sign as mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _title(run: Run) -> str:

@@ -39,9 +39,9 @@ class Recorder(keras.callbacks.Callback):
         scores = {name: float(value) for name, value in (logs or {}).items()}
         row = {"epoch": epoch + 1, **scores, "seconds": round(seconds, 3)}
         self.rows.append(row)
-        if self.score.is_better(
-            row[self._watched], self.best and self.best[self._watched]
-        ):
+        best = self.best[self._watched] if self.best else None
+        valid = math.isfinite(row["val_loss"])  # accuracy is a number even after NaN
+        if valid and self.score.is_better(row[self._watched], best):
             self.best = row
             self.best_weights = self.model.get_weights()
             self.folder.write_model(self.model)

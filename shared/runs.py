@@ -244,16 +244,19 @@ def read_run(path: Path) -> Run:
         ValueError: If it is no run folder, or one that was damaged later.
     """
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-        history = _read_history(path / "history.csv")
+        config = _read_json(path / "config.json")
+        summary = _read_json(path / "summary.json")
         state = summary["state"]
+        if state == "unfinished":
+            state = "running" if _is_locked(path / ".lock") else "interrupted"
+        if state == "interrupted":  # unless it ended between the last two looks
+            summary = _read_json(path / "summary.json")
+            state = state if summary["state"] == "unfinished" else summary["state"]
+        history = _read_history(path / "history.csv")
         if not {"recipe", "data", "seed", "settings"} <= config.keys() | summary.keys():
             raise ValueError("it lacks recipe, data or settings")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path}: not a run folder ({error})") from None
-    if state == "unfinished":
-        state = "running" if _is_locked(path / ".lock") else "interrupted"
     return Run(path, config, summary, history, state)
 
 
@@ -286,6 +289,10 @@ def _make_folder(parent: Path, seed: int) -> Path:
             continue
         return path
     raise FileExistsError(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_history(path: Path) -> dict[str, list[float]]:

@@ -16,10 +16,10 @@ import numpy as np
 from shared.data.splits import Sequences
 
 SAMPLE_SEED = 20_110_619
-NUM_REVIEWS = {"train": 7_500, "test": 2_500}
-AGREEMENT = 0.53  # share of the aspects whose judgement agrees with the verdict
-NEGATED = 0.15  # share of the judgements that turn the opposite word round
-NUM_VERDICTS = 3  # judgements in the closing verdict
+NUM_REVIEWS = {"train": 5_000, "test": 2_000}
+AGREEMENT = 0.5  # share of the aspects whose judgement agrees with the verdict
+NEGATED = 0.1  # share of the judgements that turn the opposite word round
+VERDICT = (("it", 3), ("the film", 2))  # subjects, and judgements of each
 
 GOOD = [
     "good", "great", "fine", "superb", "moving", "clever", "charming", "funny",
@@ -107,7 +107,7 @@ class _Draw:
 
 def _write_review(draw: _Draw, positive: bool, length: int) -> list[str]:
     words: list[str] = []
-    while len(words) < length - 20:
+    while len(words) < length - 30:
         if draw.share() < 0.3:
             words += draw.one(NEUTRAL).split()
         else:
@@ -134,7 +134,8 @@ def _write_verdict(draw: _Draw, positive: bool) -> list[str]:
     words = draw.one(OPENINGS).split()
     if draw.share() < 0.5:
         words += ["for", "all", "that", "was", *_judge(draw, not positive)]
-    words += ["it", "was", *_judge(draw, positive)]
-    for _ in range(NUM_VERDICTS - 1):
-        words += ["and", *_judge(draw, positive)]
+    for subject, num_judgements in VERDICT:
+        words += [*subject.split(), "was", *_judge(draw, positive)]
+        for _ in range(num_judgements - 1):
+            words += ["and", *_judge(draw, positive)]
     return words

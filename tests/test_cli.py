@@ -1,0 +1,124 @@
+"""The command line: quick help, one clear line for a bad input, nothing lost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT, RECIPES, run_python
+
+from recipes import imdb_gru, imdb_simple_rnn
+from shared.cli import list_settings, main, parse, settle
+from shared.errors import UserError
+
+
+def test_there_are_recipes():
+    assert len(RECIPES) >= 6
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_help_needs_neither_keras_nor_data(recipe):
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{recipe}.py', '--help']\n"
+        "try:\n"
+        f"    runpy.run_path('recipes/{recipe}.py', run_name='__main__')\n"
+        "except SystemExit as exit_:\n"
+        "    assert not exit_.code\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_python("-c", program)
+    assert done.returncode == 0, done.stderr
+    for flag in ("--units", "--implementation", "--cudnn", "--epochs", "--limit"):
+        assert flag in done.stdout
+
+
+BAD_INPUTS = [
+    (["--units", "0"], "at least 1 unit"),
+    (["--units", "many"], "--units"),
+    (["--unitz", "3"], "Perhaps you meant --units"),
+    (["surplus"], "surplus"),
+    (["--implementation", "3"], "('1', '2')"),
+    (["--cudnn", "maybe"], "('auto', 'on', 'off')"),
+    (["--cudnn", "on", "--recurrent-dropout", "0.2"], "--recurrent-dropout"),
+    (["--cudnn", "on", "--mask"], "--padding right"),
+    (["--validation-share", "1"], "below 1"),
+    (["--validation-share", "0"], "above 0"),
+    (["--vocabulary", "3"], "at least 5"),
+    (["--length", "0"], "at least 1 token"),
+    (["--embedding-size", "0"], "--embedding-size"),
+    (["--limit", "1"], "at least 2"),
+    (["--epochs", "0"], "--epochs 0"),
+    (["--batch-size", "0"], "--batch-size 0"),
+    (["--patience", "0"], "--patience 0"),
+    (["--learning-rate", "0"], "--learning-rate 0"),
+    (["--learning-rate", "nan"], "--learning-rate nan"),
+    (["--seed", "-1"], "--seed -1"),
+    (["--optimizer", "newton"], "rmsprop"),
+    (["--keep", "middle"], "('start', 'end')"),
+    (["--dropout", "1"], "below 1"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), BAD_INPUTS, ids=lambda v: str(v))
+def test_a_bad_input_is_one_line_and_status_2_before_any_data(
+    flags, message, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr("shared.recurrent.count_gpus", lambda: 1)
+
+    def load(*_):
+        raise AssertionError("data were loaded")
+
+    monkeypatch.setattr(imdb_gru, "load_reviews", load)
+    with pytest.raises(SystemExit) as exit_:
+        main(imdb_gru.Config, imdb_gru.run, [*flags, "--results-dir", str(tmp_path)])
+    assert exit_.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert told.count("\n") <= 2
+    assert message in told
+    assert not list(tmp_path.glob("imdb-*"))
+
+
+def test_simple_rnn_refuses_an_implementation(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(imdb_simple_rnn.Config, imdb_simple_rnn.run, ["--implementation", "2"])
+    assert exit_.value.code == 2
+    assert "one implementation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["file", "module", "elsewhere"])
+def test_every_form_of_launching_works(form, tmp_path):
+    command = {
+        "file": [sys.executable, "recipes/imdb_gru.py"],
+        "module": [sys.executable, "-m", "recipes.imdb_gru"],
+        "elsewhere": [sys.executable, str(PROJECT / "recipes" / "imdb_gru.py")],
+    }[form]
+    folder = tmp_path if form == "elsewhere" else PROJECT
+    done = subprocess.run(
+        [*command, "--units", "0"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --units 0")
+
+
+def test_settings_are_flat_complete_and_ready_for_json():
+    config = parse(imdb_gru.Config, ["--units", "7", "--data-dir", "x"], "p", "")
+    settings = list_settings(config)
+    assert settings["units"] == 7
+    assert settings["data_dir"] == "x"
+    assert settings["optimizer"] == "rmsprop"
+    assert {"cudnn", "implementation", "seed", "vocabulary", "mask"} <= set(settings)
+    json.dumps(settings)
+
+
+def test_settling_changes_the_layer_and_says_so(capsys):
+    config = settle(parse(imdb_gru.Config, ["--mask"], "p", ""))
+    assert config.gru.cudnn == "off"
+    assert "cuDNN is turned off" in capsys.readouterr().out
+
+
+def test_an_unknown_flag_is_told_with_the_nearest_one():
+    with pytest.raises(UserError, match=r"--unit, 3.*--units"):
+        parse(imdb_gru.Config, ["--unit", "3"], "imdb_gru.py", "")

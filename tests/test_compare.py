@@ -1,0 +1,183 @@
+"""Comparing saved runs: what is put together, what is left out, what is written."""
+
+import csv
+import json
+
+import pytest
+from conftest import PROJECT, run_python
+from test_runs import BARS, open_folder, row
+
+from shared import compare
+from shared.compare import choose_runs, group_runs, main
+from shared.errors import UserError
+from shared.plots import draw_comparison, stack_curves
+
+
+def make_run(
+    root, recipe="imdb-gru", seed=0, data="imdb", accuracies=(0.6, 0.7), **more
+):
+    """Write a finished run with a history of given validation accuracies."""
+    folder = open_folder(root, data=data, seed=seed, recipe=recipe)
+    rows = [row(k, accuracy) for k, accuracy in enumerate(accuracies, start=1)]
+    best = max(rows, key=lambda r: r["val_accuracy"])
+    folder.write_progress(rows, best)
+    scores = {
+        f"test_{name}": best[f"val_{name}"] - 0.01 for name in ("accuracy", "loss")
+    }
+    state = more.pop("state", "finished")
+    folder.close(state, test={"best": scores, "last": scores}, seconds=3.0)
+    if more:
+        path = folder.path / "config.json"
+        config = json.loads(path.read_text())
+        config["settings"] |= more
+        config["changed"] |= more
+        path.write_text(json.dumps(config))
+    return folder.path
+
+
+def groups_of(root, *names):
+    return group_runs(choose_runs(names, root)[0])[0]
+
+
+def test_seeds_of_one_experiment_become_one_group(tmp_path):
+    for seed in (2, 0, 1):
+        make_run(tmp_path, seed=seed)
+    (group,) = groups_of(tmp_path)
+    assert (group.label, group.data) == ("imdb-gru", "imdb")
+    assert [run.seed for run in group.runs] == [0, 1, 2]
+    assert [bar["name"] for bar in group.bars] == [bar["name"] for bar in BARS]
+
+
+def test_other_flags_are_another_group_and_name_themselves(tmp_path):
+    make_run(tmp_path)
+    make_run(tmp_path, units=64)
+    labels = [group.label for group in groups_of(tmp_path, "imdb-gru")]
+    assert labels == ["imdb-gru", "imdb-gru --units 64"]
+
+
+def test_data_sets_are_never_mixed(tmp_path):
+    for data in ("imdb", "imdb-sample", "imdb-limit-2000"):
+        make_run(tmp_path, data=data)
+    groups = groups_of(tmp_path)
+    assert [group.data for group in groups] == [
+        "imdb",
+        "imdb-limit-2000",
+        "imdb-sample",
+    ]
+    figure = draw_comparison(groups)
+    visible = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(visible) == 6  # accuracy and loss, a row per data set
+    for axis in visible:
+        curves = [line for line in axis.lines if line.get_marker() == "o"]
+        assert len(curves) == 1
+
+
+def test_only_the_newest_run_of_a_seed_counts(tmp_path):
+    make_run(tmp_path, accuracies=(0.1,))
+    newest = make_run(tmp_path, accuracies=(0.9,))
+    (group,), notes = group_runs(choose_runs([], tmp_path)[0])
+    assert [run.path for run in group.runs] == [newest]
+    assert "1 older" in notes[0]
+
+
+def test_unfinished_runs_are_left_out_and_told(tmp_path):
+    make_run(tmp_path)
+    stopped = make_run(tmp_path, seed=1, state="interrupted")
+    chosen, notes = choose_runs([], tmp_path)
+    assert [run.state for run in chosen] == ["finished"]
+    assert "1 that did not finish" in notes[0]
+    (run,), _ = choose_runs([str(stopped)], tmp_path)
+    (group,), _ = group_runs([run])
+    assert group.label == "imdb-gru (interrupted)"
+
+
+def test_what_names_nothing_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="start with make"):
+        choose_runs([], tmp_path)
+    make_run(tmp_path, recipe="imdb-lstm")
+    with pytest.raises(UserError, match="there are runs of: imdb-lstm"):
+        choose_runs(["imdb-gru"], tmp_path)
+    with pytest.raises(UserError, match="no such run folder"):
+        choose_runs(["../../etc"], tmp_path)
+    make_run(tmp_path, state="failed")
+    with pytest.raises(UserError, match="none of its 1 runs has finished"):
+        choose_runs(["imdb-gru"], tmp_path)
+
+
+def test_curves_of_different_length_line_up(tmp_path):
+    make_run(tmp_path, accuracies=(0.5, 0.6, 0.7))
+    make_run(tmp_path, seed=1, accuracies=(0.4,))
+    (group,) = groups_of(tmp_path)
+    epochs, values = stack_curves(group.runs, "val_accuracy")
+    assert epochs.tolist() == [1, 2, 3]
+    assert values[0].tolist() == [0.5, 0.6, 0.7]
+    assert values[1][0] == 0.4
+    assert values[1][1] != values[1][1]  # NaN
+
+
+def test_means_and_spread_by_hand(tmp_path, capsys):
+    make_run(tmp_path, seed=0, accuracies=(0.80, 0.70))
+    make_run(tmp_path, seed=1, accuracies=(0.80, 0.84))
+    to = tmp_path / "to"
+    main(["imdb-gru", "--results-dir", str(tmp_path), "--to", str(to)])
+    with (to / "imdb-gru.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    assert line["seeds"] == "0 1"
+    assert float(line["best_val_mean"]) == pytest.approx(0.82)
+    assert float(line["best_val_sd"]) == pytest.approx(0.02828, abs=1e-5)
+    assert float(line["last_val_mean"]) == pytest.approx(0.77)
+    assert float(line["best_epoch_mean"]) == pytest.approx(1.5)
+    with (to / "imdb-gru-curves.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+    assert (to / "imdb-gru.png").read_bytes().startswith(b"\x89PNG")
+    told = capsys.readouterr().out
+    assert "majority class" in told
+    assert "imdb-gru.png" in told
+
+
+def test_a_run_without_any_valid_epoch_is_shown_not_hidden(tmp_path, capsys):
+    folder = open_folder(tmp_path, data="imdb")
+    folder.write_progress([row(1, float("nan"))], None)
+    folder.close("finished", test=None)
+    main(["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")])
+    assert "imdb-gru" in capsys.readouterr().out
+
+
+def test_hostile_labels_are_only_text(tmp_path, capsys):
+    make_run(tmp_path, note="[red]$x_{$</script>")
+    main(["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")])
+    told = capsys.readouterr().out
+    assert "[red]$x_{$" in told
+    assert "script>" in told
+
+
+def test_comparing_never_imports_tensorflow(tmp_path):
+    for k in range(3):
+        make_run(tmp_path, seed=k)
+    program = (
+        "import sys\n"
+        "from shared.compare import main\n"
+        f"main(['--results-dir', {str(tmp_path)!r}, '--to', {str(tmp_path)!r}])\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_python("-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_bad_name_is_one_line_and_status_2(tmp_path):
+    done = run_python(
+        "-m", "shared.compare", "imdb-gruu", "--results-dir", str(tmp_path)
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: imdb-gruu")
+    assert done.stderr.count("\n") == 1
+
+
+def test_file_names_are_safe(tmp_path):
+    options = compare.Options(runs=("../a b/", "x" * 200))
+    name = compare._name(options)
+    assert "/" not in name
+    assert len(name) <= 80
+    assert compare._name(compare.Options()) == "all"
+    assert PROJECT in compare.COMPARISONS.parents

@@ -1,0 +1,172 @@
+"""The run folder: whole files, honest states, no collisions."""
+
+import json
+import multiprocessing
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from shared import runs
+from shared.data.splits import Examples, Splits
+from shared.files import write_text, write_whole
+from shared.metrics import ACCURACY, Score
+from shared.runs import RunFolder, find_runs, read_run
+
+BARS = [
+    {"name": "majority class"}
+    | {p: {"accuracy": 0.5, "loss": 0.7} for p in ("validation", "test")}
+]
+
+
+def make_model():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    return model
+
+
+def open_folder(root, data="imdb-sample", seed=0, recipe="imdb-gru"):
+    part = Examples(np.zeros((4, 2)), np.zeros(4))
+    splits = Splits(data, part, part, part, {"origin": "test"})
+    folder = RunFolder(recipe, {"seed": seed, "units": 3}, {}, "python x.py", root)
+    folder.open(splits, BARS, make_model())
+    return folder
+
+
+def row(epoch, accuracy=0.6):
+    values = {"accuracy": 0.7, "loss": 0.5, "val_accuracy": accuracy, "val_loss": 0.6}
+    return {"epoch": epoch, **values, "seconds": 1.5}
+
+
+def test_nothing_is_on_disk_before_it_opens(tmp_path):
+    RunFolder("imdb-gru", {"seed": 0}, {}, "", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_file_says_what_the_run_was_trained_on(tmp_path):
+    folder = open_folder(tmp_path, data="imdb-limit-20")
+    folder.write_progress([row(1)], row(1))
+    folder.write_model(make_model())
+    folder.close("finished")
+    for name in ("config.json", "summary.json"):
+        assert json.loads((folder.path / name).read_text())["data"] == "imdb-limit-20"
+    assert (folder.path / "history.csv").read_text().splitlines() == [
+        "epoch,accuracy,loss,val_accuracy,val_loss,seconds,data",
+        "1,0.7,0.5,0.6,0.6,1.5,imdb-limit-20",
+    ]
+    import zipfile
+
+    with zipfile.ZipFile(folder.path / "best.keras") as archive:
+        facts = json.loads(archive.read(runs.MODEL_FACTS))
+    assert facts["data"] == "imdb-limit-20"
+    assert facts["settings"]["units"] == 3
+    assert keras.models.load_model(folder.path / "best.keras").count_params() == 3
+
+
+def test_config_records_where_the_numbers_come_from(tmp_path):
+    folder = open_folder(tmp_path)
+    config = json.loads((folder.path / "config.json").read_text())
+    assert config["versions"]["keras"] == keras.__version__
+    assert config["device"]["cores"] >= 1
+    assert config["command"] == "python x.py"
+    assert config["data_facts"]["examples"] == {"train": 4, "validation": 4, "test": 4}
+    assert "commit" in config["code"]
+    assert config["jit_compile"] in (True, False)
+    folder.close("finished")
+
+
+def test_an_open_folder_reads_as_running_and_then_as_it_ended(tmp_path):
+    folder = open_folder(tmp_path)
+    assert read_run(folder.path).state == "running"
+    folder.write_progress([row(1)], row(1))
+    assert (
+        json.loads((folder.path / "summary.json").read_text())["state"] == "unfinished"
+    )
+    folder.close("interrupted", "Stopped by Ctrl-C or a kill.")
+    run = read_run(folder.path)
+    assert run.state == "interrupted"
+    assert run.summary["holds"] == "epochs 1 to 1, the model of epoch 1"
+    assert not (folder.path / ".lock").exists()
+
+
+def _die_while_open(root):
+    import os
+
+    folder = open_folder(root)
+    folder.write_progress([row(1), row(2)], row(2))
+    os._exit(9)
+
+
+def test_a_folder_whose_process_died_reads_as_interrupted(tmp_path):
+    process = multiprocessing.get_context("fork").Process(
+        target=_die_while_open, args=(tmp_path,)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 9
+    (run,) = find_runs(tmp_path)
+    assert run.state == "interrupted"
+    assert run.history["epoch"] == [1, 2]
+    assert "interrupted and holds epochs 1 to 2" in run.summary["note"]
+
+
+def test_runs_of_the_same_second_do_not_collide(tmp_path, monkeypatch):
+    frozen = SimpleNamespace(
+        now=lambda zone: runs.datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
+    )
+    real = runs.datetime
+    frozen.now = lambda zone: real(2026, 1, 2, 3, 4, 5, tzinfo=zone)
+    monkeypatch.setattr(runs, "datetime", frozen)
+    folders = [open_folder(tmp_path) for _ in range(3)]
+    names = [folder.path.name for folder in folders]
+    assert names == [
+        "2026-01-02T03-04-05Z-seed0",
+        "2026-01-02T03-04-05Z-seed0-2",
+        "2026-01-02T03-04-05Z-seed0-3",
+    ]
+    for folder in folders:
+        folder.close("finished")
+    assert len(find_runs(tmp_path)) == 3
+
+
+def test_nan_becomes_null_and_json_stays_json(tmp_path):
+    folder = open_folder(tmp_path)
+    folder.write_progress([row(1) | {"loss": float("nan")}], None)
+    folder.close("finished", test=None)
+    text = (folder.path / "summary.json").read_text()
+    assert json.loads(text)["last"]["loss"] is None
+    assert "NaN" not in text
+
+
+def test_what_is_no_run_folder_is_skipped_and_told(tmp_path):
+    (tmp_path / "imdb-gru" / "x").mkdir(parents=True)
+    (tmp_path / "imdb-gru" / "x" / "summary.json").write_text("{")
+    assert find_runs(tmp_path) == []
+    with pytest.raises(ValueError, match="not a run folder"):
+        read_run(tmp_path / "imdb-gru" / "x")
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail(part):
+        part.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, fail)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_scores_know_which_way_is_up():
+    assert ACCURACY.is_better(0.8, 0.7)
+    assert not ACCURACY.is_better(0.7, 0.7)
+    assert ACCURACY.is_better(0.1, None)
+    assert not ACCURACY.is_better(float("nan"), None)
+    error = Score("mae", higher_is_better=False)
+    assert error.is_better(1.0, 2.0)
+    assert not error.is_better(2.0, 1.0)

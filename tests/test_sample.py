@@ -1,0 +1,74 @@
+"""The embedded sample: same everywhere, and the order of words decides."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from shared.baselines import linear_bar
+from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.data.sample_reviews import NUM_REVIEWS, make_sample_reviews
+
+SETTINGS = {
+    "vocabulary": 10_000, "length": 500, "keep": "end", "padding": "left",
+    "mask": False, "embedding_size": 2, "validation_share": 0.2, "data": "sample",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load_reviews(ReviewsConfig(**SETTINGS), seed=0)
+
+
+def test_the_corpus_is_the_same_on_every_machine():
+    digest = hashlib.sha256()
+    for part in NUM_REVIEWS:
+        sequences, labels = make_sample_reviews(part)
+        for array in (sequences.tokens, sequences.offsets, labels):
+            digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+    assert digest.hexdigest()[:16] == "547f3891ca502934"
+
+
+def test_its_parts_are_balanced_and_its_lengths_spread_like_real_ones():
+    for part, num_reviews in NUM_REVIEWS.items():
+        sequences, labels = make_sample_reviews(part)
+        assert len(labels) == num_reviews
+        assert labels.mean() == 0.5
+        low, middle, high = np.percentile(sequences.lengths, [5, 50, 95])
+        # Real reviews: median 177, mean 238 (Maas et al. 2011).
+        assert 150 < middle < 200
+        assert 210 < sequences.lengths.mean() < 260
+        assert low < 70
+        assert high > 500
+
+
+def test_no_review_stands_in_two_parts():
+    parts = []
+    for part in NUM_REVIEWS:
+        sequences, _ = make_sample_reviews(part)
+        parts.append({sequences[k].tobytes() for k in range(len(sequences))})
+    assert not parts[0] & parts[1]
+
+
+def test_a_model_that_counts_words_stays_below_085(splits):
+    def count(part):
+        num_words = int(splits.train.inputs.max()) + 1
+        rows = np.repeat(np.arange(len(part)), part.inputs.shape[1])
+        words = np.minimum(part.inputs.ravel(), num_words - 1)
+        counts = csr_matrix((np.ones(len(rows)), (rows, words)), (len(part), num_words))
+        counts.sum_duplicates()
+        return counts
+
+    train, test = count(splits.train), count(splits.test)
+    accuracy = 0.0
+    for inverse_penalty in (0.001, 0.03, 1):
+        model = LogisticRegression(C=inverse_penalty, solver="liblinear")
+        model.fit(train, splits.train.targets)
+        accuracy = max(accuracy, model.score(test, splits.test.targets))
+    assert 0.55 < accuracy < 0.85  # something to learn, and not all of it
+
+
+def test_the_bar_with_pairs_of_words_stays_below_085_too(splits):
+    assert 0.55 < linear_bar(splits)["test"]["accuracy"] < 0.85

@@ -25,7 +25,7 @@ from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 if TYPE_CHECKING:
     import keras
 
-    from shared.runs import RunFolder
+    from shared.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

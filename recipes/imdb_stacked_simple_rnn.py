@@ -24,7 +24,7 @@ from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 if TYPE_CHECKING:
     import keras
 
-    from shared.runs import RunFolder
+    from shared.run_folder import RunFolder
 
 
 NUM_LAYERS = 4

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
-import io
-import os
-import re
 import shlex
 import signal
 import sys
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tyro
-
 from shared.backend import import_keras
-from shared.errors import UserError
+from shared.flags import (
+    Output,
+    list_changes,
+    list_settings,
+    one_line_errors,
+    parse_recipe,
+    settle,
+)
 
 Config = TypeVar("Config")
 INTERRUPTED = 130  # exit status of a program stopped by Ctrl-C
-
-
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """Where the run goes."""
-
-    results_dir: Path | None = None
-    """Folder of all runs; None is results/runs of the project."""
 
 
 def main(
@@ -55,103 +47,10 @@ def main(
     flags = sys.argv[1:] if arguments is None else list(arguments)
     command = shlex.join(["python", f"recipes/{path.name}", *flags])
     with one_line_errors():
-        asked, output = _parse_recipe(config_type, flags, path.name, description)
+        asked, output = parse_recipe(config_type, flags, path.name, description)
         config = settle(asked)
-        changed = _list_changes(asked, config_type())
+        changed = list_changes(asked, config_type())
         _run_to_the_end(recipe, config, run, changed, command, output)
-
-
-def parse(
-    config_type: type[Config], flags: Sequence[str], prog: str, description: str
-) -> Config:
-    """Build a dataclass from flags.
-
-    Raises:
-        UserError: On a flag that does not exist or a value it does not take.
-        SystemExit: After `--help`, with status 0.
-    """
-    errors = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(errors):
-            return tyro.cli(
-                config_type,
-                args=list(flags),
-                prog=prog,
-                description=description,
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-    except SystemExit as exit_:
-        if not exit_.code:
-            raise
-        raise UserError(f"{_condense(errors.getvalue())} See {prog} --help.") from None
-
-
-def settle(config: Config) -> Config:
-    """Check every part of a config, and settle what its parts decide together.
-
-    Prints a sentence for every value that had to be changed.
-
-    Raises:
-        UserError: On a value or combination that cannot be.
-    """
-    parts = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if dataclasses.is_dataclass(getattr(config, field.name))
-    }
-    if hasattr(config, "check"):
-        config.check()
-    for part in parts.values():
-        if hasattr(part, "check"):
-            part.check()
-    sides = [part.mask_side for part in parts.values() if hasattr(part, "mask_side")]
-    mask_side = sides[0] if sides else None
-    changes = {}
-    for name, part in parts.items():
-        if hasattr(part, "resolve"):
-            changes[name], notes = part.resolve(mask_side)
-            for note in notes:
-                print(note)
-    return dataclasses.replace(config, **changes)
-
-
-def list_settings(config: Any) -> dict[str, Any]:
-    """Return every flag of a config by name, flat and ready for JSON."""
-    settings: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            settings |= list_settings(value)
-        else:
-            settings[field.name] = str(value) if isinstance(value, Path) else value
-    return settings
-
-
-def _parse_recipe(
-    config_type: type[Config], flags: Sequence[str], prog: str, description: str
-) -> tuple[Config, Output]:
-    """Parse the flags of a recipe and those that every recipe has."""
-    types = typing.get_type_hints(config_type)
-    names = [field.name for field in dataclasses.fields(config_type)]
-    default = config_type()
-    options = dataclasses.make_dataclass(
-        "Options",
-        [(name, types[name], getattr(default, name)) for name in names]
-        + [("output", Output, Output())],
-        frozen=True,
-    )
-    parsed = parse(options, flags, prog, description)
-    return config_type(**{name: getattr(parsed, name) for name in names}), parsed.output
-
-
-def _list_changes(config: Any, default: Any) -> dict[str, Any]:
-    """Return the flags that differ from the recipe's defaults."""
-    usual = list_settings(default)
-    return {
-        name: value
-        for name, value in list_settings(config).items()
-        if value != usual[name]
-    }
 
 
 def _run_to_the_end(
@@ -162,7 +61,8 @@ def _run_to_the_end(
     command: str,
     output: Output,
 ) -> None:
-    from shared.runs import RUNS, RunFolder
+    from shared.run_folder import RunFolder
+    from shared.runs import RUNS
 
     root = output.results_dir or RUNS
     folder = RunFolder(recipe, list_settings(config), changed, command, root)
@@ -196,31 +96,6 @@ def _show(folder: Any) -> None:
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn a `UserError` or a full disk into one line and status 2."""
-    try:
-        yield
-    except UserError as error:
-        _fail(str(error))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except PermissionError as error:
-        _fail(f"{error.filename}: no permission; name another place (--results-dir).")
-    except OSError as error:
-        if error.errno != 28:  # ENOSPC
-            raise
-        _fail(
-            f"{error.filename or 'The disk'}: no space left; make room and run again."
-        )
-
-
-def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
-
-
-@contextlib.contextmanager
 def _kill_as_interrupt() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end a run as Ctrl-C does."""
 
@@ -236,15 +111,3 @@ def _kill_as_interrupt() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
-
-
-def _condense(box: str) -> str:
-    """Return the sentences of a framed error message as one line."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # 0: the title
-    text = " ".join(line for line in lines if re.search(r"\w", line))
-    text = re.split(r"For full helptext|Argument helptext:", text)[0]
-    text, _, hint = text.partition("Perhaps you meant:")
-    if flags := list(dict.fromkeys(re.findall(r"--[a-z][a-z-]*", hint))):
-        text += f" Perhaps you meant {' or '.join(flags)}."
-    return re.sub(r"\s+", " ", text).strip()

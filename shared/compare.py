@@ -25,15 +25,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli import one_line_errors, parse
 from shared.environment import PROJECT
-from shared.errors import UserError
 from shared.files import write_text, write_whole
-from shared.runs import RUNS, Run, find_runs, read_run
+from shared.flags import one_line_errors, parse
+from shared.groups import Group, choose_runs, group_runs
+from shared.runs import RUNS, Run
 
 COMPARISONS = PROJECT / "results" / "comparisons"
-# Flags that two runs may differ in and still be repeats of one experiment.
-NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
 
 
 @dataclass(frozen=True)
@@ -48,34 +46,6 @@ class Options:
     """Folder for the picture and the CSV files."""
     name: str = ""
     """Name of these files; the default is made from what is compared."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs of one experiment: same recipe, flags and data, different seeds.
-
-    Attributes:
-        label: The recipe and the flags that differ from its defaults.
-        data: Name of the data set.
-        runs: One run per seed, in order of seed.
-    """
-
-    label: str
-    data: str
-    runs: list[Run]
-
-    @property
-    def bars(self) -> list[dict[str, Any]]:
-        """The simple models' scores, averaged over the runs' splits."""
-        bars = [run.summary["bars"] for run in self.runs]
-        return [
-            {"name": same[0]["name"]}
-            | {
-                part: _average([bar[part] for bar in same])
-                for part in ("validation", "test")
-            }
-            for same in zip(*bars, strict=False)
-        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,86 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             groups, options.to, options.name or _name(options)
         ):
             print(f"Saved {path}")
-
-
-def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]:
-    """Return the runs meant by recipe names and run folders.
-
-    Runs that did not finish are left out, unless named by their folder.
-
-    Args:
-        names: Recipe names, or paths of run folders; empty means all recipes.
-        root: Folder of all runs.
-
-    Returns:
-        Runs with at least one epoch, and a sentence for what was left out.
-
-    Raises:
-        UserError: If a name means nothing, or nothing is left to compare.
-    """
-    names = list(names)
-    chosen: dict[Path, Run] = {}
-    unfinished = 0
-    for name in names or [None]:
-        if name is not None and (Path(name) / "summary.json").is_file():
-            try:
-                run = read_run(Path(name))
-            except ValueError as error:
-                raise UserError(f"{error}; name another.") from None
-            if not run.history:
-                raise UserError(f"{name}: holds no epoch yet; name another run.")
-            chosen[run.path.resolve()] = run
-            continue
-        recipe = name and name.strip("/").replace("_", "-")
-        found = find_runs(root, recipe) if recipe is None or _is_name(recipe) else []
-        if not found:
-            raise UserError(_no_runs(name, root))
-        finished = [run for run in found if run.state == "finished" and run.history]
-        unfinished += len(found) - len(finished)
-        if name is not None and not finished:
-            raise UserError(
-                f"{name}: none of its {len(found)} runs has finished; run make "
-                f"{recipe}, or name a run folder."
-            )
-        chosen |= {run.path.resolve(): run for run in finished}
-    if not chosen:
-        raise UserError(f"No run below {root} has finished; run a recipe to its end.")
-    notes = []
-    if unfinished:
-        notes.append(
-            f"Left out: {unfinished} that did not finish (name one by its folder)."
-        )
-    return list(chosen.values()), notes
-
-
-def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
-    """Put repeats of one experiment together, one run per seed.
-
-    Returns:
-        Groups in order of recipe, and a sentence if older repeats were left out.
-    """
-    groups: dict[tuple, dict[tuple, Run]] = {}
-    repeats = 0
-    for run in runs:
-        settings = run.config["settings"]
-        experiment = sorted(
-            (k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT
-        )
-        key = (run.data, run.recipe, tuple(experiment))
-        seeds = groups.setdefault(key, {})
-        state = (run.seed, run.state != "finished")
-        repeats += state in seeds
-        seeds[state] = run  # runs come oldest first: the newest stays
-    made = [
-        Group(
-            _label(list(seeds.values())),
-            key[0],
-            [seeds[state] for state in sorted(seeds)],
-        )
-        for key, seeds in groups.items()
-    ]
-    notes = [f"Left out: {repeats} older repeats of the same seed."] if repeats else []
-    return sorted(made, key=lambda group: (group.data, group.label)), notes
 
 
 def show_groups(groups: Sequence[Group]) -> None:
@@ -295,20 +185,6 @@ def _to_csv(rows: Iterable[dict[str, Any]]) -> str:
     return table.getvalue()
 
 
-def _label(runs: Sequence[Run]) -> str:
-    """Return the recipe and the flags that differ from its defaults."""
-    run = runs[0]
-    changed = run.config.get("changed", {})
-    flags = [
-        f"--{name.replace('_', '-')} {value}"
-        for name, value in changed.items()
-        if name not in NO_EXPERIMENT
-    ]
-    states = {other.state for other in runs} - {"finished"}
-    marks = [f"({state})" for state in sorted(states)]
-    return " ".join([run.recipe, *flags, *marks])
-
-
 def _spread(row: dict[str, Any], name: str) -> str:
     mean, deviation = row[f"{name}_mean"], row[f"{name}_sd"]
     if mean is None:
@@ -318,24 +194,6 @@ def _spread(row: dict[str, Any], name: str) -> str:
 
 def _metric(run: Run) -> str:
     return run.summary["score"]["metric"]
-
-
-def _average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {
-        name: statistics.fmean(score[name] for score in scores) for name in scores[0]
-    }
-
-
-def _is_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", text) is not None
-
-
-def _no_runs(name: str | None, root: Path) -> str:
-    known = sorted({run.recipe for run in find_runs(root)})
-    there = f"there are runs of: {', '.join(known)}" if known else "there is no run yet"
-    if name is None:
-        return f"No run below {root}; start with make imdb-gru."
-    return f"{name}: no such run folder, and no runs of a recipe of that name; {there}."
 
 
 def _name(options: Options) -> str:

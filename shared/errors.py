@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and how it names a flag."""
 
 
 class UserError(Exception):
@@ -8,3 +8,8 @@ class UserError(Exception):
     or two lines. The command line prints it without a traceback and exits with
     status 2.
     """
+
+
+def spell_flag(name: str) -> str:
+    """Return a field's name as its flag: `batch_size` -> `--batch-size`."""
+    return "--" + name.replace("_", "-")

@@ -15,7 +15,7 @@ from shared.metrics import TITLES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from shared.compare import Group
+    from shared.groups import Group
     from shared.runs import Run
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
@@ -24,7 +24,8 @@ COLOURS = (
 )  # fmt: skip
 BAR_COLOUR = "#777777"
 BAR_STYLES = (":", "--", "-.", (0, (1, 3)))
-PANEL = (5.4, 3.9)  # inches
+PANEL = (4.6, 3.7)  # inches
+LEGEND = 2.2  # inches beside each row of panels
 
 
 def draw_curves(run: Run) -> Figure:
@@ -50,6 +51,7 @@ def draw_curves(run: Run) -> Figure:
                 mec=COLOURS[1], mew=1.6, label=f"best epoch ({best['epoch']})",
             )  # fmt: skip
         _finish_panel(axis, metric)
+    _add_legend(axes[0, -1])
     figure.suptitle(_plain(_title(run)), fontsize=11, fontweight="bold")
     return figure
 
@@ -79,6 +81,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
             _finish_panel(
                 axis, metric, f"Validation {TITLES[metric].lower()} on {name}"
             )
+        _add_legend(row[len(metrics[name]) - 1])
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
     return figure
@@ -138,7 +141,9 @@ def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
 
 def _make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     figure = Figure(
-        figsize=(PANEL[0] * columns, PANEL[1] * rows), dpi=110, layout="constrained"
+        figsize=(PANEL[0] * columns + LEGEND, PANEL[1] * rows),
+        dpi=110,
+        layout="constrained",
     )
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
@@ -151,7 +156,13 @@ def _finish_panel(axis: Axes, metric: str, title: str = "") -> None:
     axis.grid(alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.legend(fontsize=8, framealpha=0.85)
+
+
+def _add_legend(panel: Axes) -> None:
+    """Name the lines of a row of panels once, to the right of its last panel."""
+    panel.legend(
+        fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0)
+    )
 
 
 def _plain(text: str) -> str:

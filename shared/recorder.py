@@ -9,18 +9,34 @@ import time
 import keras
 
 from shared.data.splits import Examples
-from shared.runs import Row, RunFolder
-from shared.training import TrainingConfig
+from shared.run_folder import Row, RunFolder
 
 
 class Recorder(keras.callbacks.Callback):
     """Records one training and scores its test set once, at the end."""
 
-    def __init__(self, training: TrainingConfig, folder: RunFolder):
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        epochs: int,
+        batch_size: int,
+        patience: int | None = None,
+    ) -> None:
+        """Prepare to record.
+
+        Args:
+            folder: An open run folder; its score picks the best epoch.
+            epochs: How many are planned, to tell the time left.
+            batch_size: Examples at a time when the test set is scored.
+            patience: Epochs without a better score before stopping; None never stops.
+        """
         super().__init__()
-        self.training = training
         self.folder = folder
         self.score = folder.score
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.patience = patience
         self.rows: list[Row] = []
         self.best: Row | None = None
         self.best_weights: list | None = None
@@ -73,7 +89,7 @@ class Recorder(keras.callbacks.Callback):
         scores = self.model.evaluate(
             test.inputs,
             test.targets,
-            batch_size=self.training.batch_size,
+            batch_size=self.batch_size,
             verbose=0,
             return_dict=True,
         )
@@ -81,29 +97,29 @@ class Recorder(keras.callbacks.Callback):
 
     def _tell(self) -> None:
         row = self.rows[-1]
-        told = [f"epoch {row['epoch']} of {self.training.epochs}"]
+        told = [f"epoch {row['epoch']} of {self.epochs}"]
         told.append(f"{self._watched} {row[self._watched]:.4f}")
         if self.best is not None:
             told.append(
                 f"best {self.best[self._watched]:.4f} (epoch {self.best['epoch']})"
             )
         told.append(f"{row['seconds']:.1f} s")
-        if left := self.training.epochs - row["epoch"]:
+        if left := self.epochs - row["epoch"]:
             typical = statistics.median(row["seconds"] for row in self.rows)
             told.append(f"about {spell_duration(left * typical)} left")
         print("  " + ", ".join(told), flush=True)
 
     def _stop_if_hopeless(self) -> None:
-        row, patience = self.rows[-1], self.training.patience
+        row = self.rows[-1]
         if math.isnan(row["loss"]):
             print("  The loss is no number any more; try a smaller --learning-rate.")
             self.model.stop_training = True
         elif (
-            patience is not None
+            self.patience is not None
             and self.best is not None
-            and row["epoch"] - self.best["epoch"] >= patience
+            and row["epoch"] - self.best["epoch"] >= self.patience
         ):
-            print(f"  No better epoch in {patience}: stopping early.")
+            print(f"  No better epoch in {self.patience}: stopping early.")
             self.model.stop_training = True
 
 

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.backend import count_gpus
-from shared.errors import UserError
+from shared.errors import UserError, spell_flag
+from shared.penalties import (
+    CONSTRAINTS,
+    REGULARIZERS,
+    build_constraint,
+    build_regularizer,
+    parse_penalty,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -36,8 +43,6 @@ BiasInitializer = Literal[
 Cudnn = Literal["auto", "on", "off"]
 MaskSide = Literal["left", "right"]
 
-REGULARIZERS = {"none": 0, "l1": 1, "l2": 1, "l1_l2": 2}
-CONSTRAINTS = {"none": 0, "non_neg": 0, "unit_norm": 0, "max_norm": 1}
 USE_CUDNN = {"auto": "auto", "on": True, "off": False}
 
 
@@ -96,14 +101,14 @@ class RecurrentConfig:
             rate = getattr(self, name)
             if not 0 <= rate < 1:
                 raise UserError(
-                    f"{_flag(name)} {rate}: takes a share from 0 (drop nothing) to "
-                    f"below 1, e.g. {_flag(name)} 0.2."
+                    f"{spell_flag(name)} {rate}: takes a share from 0 (none) to below "
+                    f"1, e.g. {spell_flag(name)} 0.2."
                 )
         for field in dataclasses.fields(self):
             if field.name.endswith("_regularizer"):
-                _parse(field.name, getattr(self, field.name), REGULARIZERS)
+                parse_penalty(field.name, getattr(self, field.name), REGULARIZERS)
             elif field.name.endswith("_constraint"):
-                _parse(field.name, getattr(self, field.name), CONSTRAINTS)
+                parse_penalty(field.name, getattr(self, field.name), CONSTRAINTS)
         self.check_kernel()
 
     def check_kernel(self) -> None:
@@ -134,9 +139,9 @@ class RecurrentConfig:
         arguments = dataclasses.asdict(self) | changes
         for name, value in arguments.items():
             if name.endswith("_regularizer"):
-                arguments[name] = _build_regularizer(name, value)
+                arguments[name] = build_regularizer(name, value)
             elif name.endswith("_constraint"):
-                arguments[name] = _build_constraint(name, value)
+                arguments[name] = build_constraint(name, value)
         return arguments
 
 
@@ -282,43 +287,3 @@ def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:
         if hasattr(layer.cell, "dropout_mask_count"):  # implementation 1 only
             direction.cell.dropout_mask_count = layer.cell.dropout_mask_count
     return wrapper
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _parse(name: str, text: str, kinds: dict[str, int]) -> tuple[str, list[float]]:
-    """Split `l2:0.01` into its kind and its factors."""
-    kind, _, rest = text.partition(":")
-    try:
-        factors = [float(part) for part in rest.split(",")] if rest else []
-        if len(factors) != kinds[kind] or any(not 0 <= f < 1e6 for f in factors):
-            raise ValueError
-    except (KeyError, ValueError):
-        forms = [k + ":" * bool(n) + ",".join(["0.01"] * n) for k, n in kinds.items()]
-        raise UserError(
-            f"{_flag(name)} {text}: takes one of {', '.join(forms)} (any factors from "
-            "0 up)."
-        ) from None
-    return kind, factors
-
-
-def _build_regularizer(name: str, text: str) -> Any:
-    from keras import regularizers
-
-    kind, factors = _parse(name, text, REGULARIZERS)
-    build = {"l1": regularizers.L1, "l2": regularizers.L2, "l1_l2": regularizers.L1L2}
-    return build[kind](*factors) if kind in build else None
-
-
-def _build_constraint(name: str, text: str) -> Any:
-    from keras import constraints
-
-    kind, factors = _parse(name, text, CONSTRAINTS)
-    build = {
-        "non_neg": constraints.NonNeg,
-        "unit_norm": constraints.UnitNorm,
-        "max_norm": constraints.MaxNorm,
-    }
-    return build[kind](*factors) if kind in build else None

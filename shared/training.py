@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shared.data.splits import Splits
-from shared.errors import UserError
+from shared.errors import UserError, spell_flag
 
 if TYPE_CHECKING:
     import keras
 
     from shared.recorder import Recorder
-    from shared.runs import RunFolder
+    from shared.run_folder import RunFolder
 
 Optimizer = Literal[
     "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "sgd", "lion"
@@ -47,9 +47,8 @@ class TrainingConfig:
         for name, lowest in {"batch_size": 1, "epochs": 1, "patience": 1}.items():
             value = getattr(self, name)
             if value is not None and value < lowest:
-                flag = "--" + name.replace("_", "-")
                 raise UserError(
-                    f"{flag} {value}: takes a whole number from {lowest} up."
+                    f"{spell_flag(name)} {value}: takes whole numbers from {lowest} up."
                 )
         if not 0 < self.learning_rate < math.inf:
             raise UserError(
@@ -95,16 +94,24 @@ def fit(
     Returns:
         The record; its `finish` scores the test set and closes the run.
     """
+    import keras
+
     from shared.recorder import Recorder
 
-    recorder = Recorder(training, folder)
+    recorder = Recorder(
+        folder,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        patience=training.patience,
+    )
     model.fit(
         splits.train.inputs,
         splits.train.targets,
         validation_data=(splits.validation.inputs, splits.validation.targets),
         batch_size=training.batch_size,
         epochs=training.epochs,
-        callbacks=[recorder],
+        # The bar first, so that the record's line comes after it.
+        callbacks=[keras.callbacks.ProgbarLogger(), recorder],
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
     )
     return recorder

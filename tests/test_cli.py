@@ -8,8 +8,9 @@ import pytest
 from conftest import PROJECT, RECIPES, run_python
 
 from recipes import imdb_gru, imdb_simple_rnn
-from shared.cli import list_settings, main, parse, settle
+from shared.cli import main
 from shared.errors import UserError
+from shared.flags import list_settings, parse, settle
 
 
 def test_there_are_recipes():

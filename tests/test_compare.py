@@ -8,8 +8,9 @@ from conftest import PROJECT, run_python
 from test_runs import BARS, open_folder, row
 
 from shared import compare
-from shared.compare import choose_runs, group_runs, main
+from shared.compare import main
 from shared.errors import UserError
+from shared.groups import choose_runs, group_runs
 from shared.plots import draw_comparison, stack_curves
 
 

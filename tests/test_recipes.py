@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from conftest import PROJECT, RECIPES, make_reviews, write_npz
 
-from shared.cli import list_settings, main
+from shared.cli import main
+from shared.flags import list_settings
 from shared.help import list_recipes
 from shared.metrics import TITLES
 from shared.runs import find_runs

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from shared import runs
+from shared import run_folder
 from shared.data.splits import Examples, Splits
 from shared.files import write_text, write_whole
 from shared.metrics import ACCURACY, Score
-from shared.runs import RunFolder, find_runs, read_run
+from shared.run_folder import RunFolder
+from shared.runs import find_runs, read_run
 
 BARS = [
     {"name": "majority class"}
@@ -59,7 +60,7 @@ def test_every_file_says_what_the_run_was_trained_on(tmp_path):
     import zipfile
 
     with zipfile.ZipFile(folder.path / "best.keras") as archive:
-        facts = json.loads(archive.read(runs.MODEL_FACTS))
+        facts = json.loads(archive.read(run_folder.MODEL_FACTS))
     assert facts["data"] == "imdb-limit-20"
     assert facts["settings"]["units"] == 3
     assert keras.models.load_model(folder.path / "best.keras").count_params() == 3
@@ -114,11 +115,11 @@ def test_a_folder_whose_process_died_reads_as_interrupted(tmp_path):
 
 def test_runs_of_the_same_second_do_not_collide(tmp_path, monkeypatch):
     frozen = SimpleNamespace(
-        now=lambda zone: runs.datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
+        now=lambda zone: run_folder.datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
     )
-    real = runs.datetime
+    real = run_folder.datetime
     frozen.now = lambda zone: real(2026, 1, 2, 3, 4, 5, tzinfo=zone)
-    monkeypatch.setattr(runs, "datetime", frozen)
+    monkeypatch.setattr(run_folder, "datetime", frozen)
     folders = [open_folder(tmp_path) for _ in range(3)]
     names = [folder.path.name for folder in folders]
     assert names == [

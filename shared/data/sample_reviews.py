@@ -17,7 +17,6 @@ from shared.data.splits import Sequences
 
 SAMPLE_SEED = 20_110_619
 NUM_REVIEWS = {"train": 5_000, "test": 2_000}
-AGREEMENT = 0.5  # share of the aspects whose judgement agrees with the verdict
 NEGATED = 0.1  # share of the judgements that turn the opposite word round
 VERDICT = (("it", 3), ("the film", 2))  # subjects, and judgements of each
 
@@ -111,11 +110,10 @@ def _write_review(draw: _Draw, positive: bool, length: int) -> list[str]:
         if draw.share() < 0.3:
             words += draw.one(NEUTRAL).split()
         else:
-            agrees = draw.share() < AGREEMENT
-            words += ["the", draw.one(ASPECTS), "was"]
-            words += _judge(draw, positive == agrees)
+            praise = draw.share() < 0.5  # whatever the verdict will be
+            words += ["the", draw.one(ASPECTS), "was", *_judge(draw, praise)]
             if draw.share() < 0.5:
-                words += ["and", *_judge(draw, positive == agrees)]
+                words += ["and", *_judge(draw, praise)]
     words += _write_verdict(draw, positive)
     if draw.share() < 0.5:
         words += draw.one(NEUTRAL).split()

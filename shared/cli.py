@@ -65,6 +65,7 @@ def _run_to_the_end(
     from shared.runs import RUNS
 
     root = output.results_dir or RUNS
+    root.mkdir(parents=True, exist_ok=True)  # tells a bad place before the work
     folder = RunFolder(recipe, list_settings(config), changed, command, root)
     try:
         with _kill_as_interrupt():

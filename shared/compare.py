@@ -28,7 +28,7 @@ from rich.text import Text
 from shared.environment import PROJECT
 from shared.files import write_text, write_whole
 from shared.flags import one_line_errors, parse
-from shared.groups import Group, choose_runs, group_runs
+from shared.groups import Group, choose_runs, group_runs, list_bars
 from shared.runs import RUNS, Run
 
 COMPARISONS = PROJECT / "results" / "comparisons"
@@ -102,7 +102,7 @@ def show_groups(groups: Sequence[Group]) -> None:
                 f"{row['parameters']:,}",
                 f"{row['seconds_per_epoch']:.1f}",
             )
-        for bar in members[0].bars:
+        for bar in list_bars(members):
             scores = [f"{bar[part][metric]:.4f}" for part in ("validation", "test")]
             table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
         console.print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import io
 import os
 import re
@@ -18,6 +19,10 @@ import tyro
 from shared.errors import UserError
 
 Config = TypeVar("Config")
+BAD_PLACE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC,
+    errno.EDQUOT, errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +128,7 @@ def list_changes(config: Any, default: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn a `UserError` or a full disk into one line and status 2."""
+    """Turn a `UserError`, or a place that cannot be written, into one line."""
     try:
         yield
     except UserError as error:
@@ -131,14 +136,11 @@ def one_line_errors() -> Iterator[None]:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except PermissionError as error:
-        _fail(f"{error.filename}: no permission; name another place (--results-dir).")
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        if error.errno not in BAD_PLACE:
             raise
-        _fail(
-            f"{error.filename or 'The disk'}: no space left; make room and run again."
-        )
+        place = error.filename or "the results folder"
+        _fail(f"{place}: {error.strerror}; make room or name another --results-dir.")
 
 
 def _fail(message: str) -> None:

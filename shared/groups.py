@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
 NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
+SAME_BAR = 0.01  # bars this close differ by their seeds only
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,33 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
     ]
     notes = [f"Left out: {repeats} older repeats of the same seed."] if repeats else []
     return sorted(made, key=lambda group: (group.data, group.label)), notes
+
+
+def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Return the bars of groups on one data set, each different one once.
+
+    Bars read what the network reads, so they differ where groups read different words
+    (another `--length`, say), and then name the group they belong to. Seeds move them
+    by a few tenths of a point; that is no difference.
+
+    Args:
+        groups: At least one, all on one data set.
+    """
+    bars = list(groups[0].bars)
+    for group in groups[1:]:
+        for bar in group.bars:
+            if not any(_is_same_bar(bar, known) for known in bars):
+                bars.append(bar | {"name": f"{bar['name']} ({group.label})"})
+    return bars
+
+
+def _is_same_bar(bar: dict[str, Any], known: dict[str, Any]) -> bool:
+    return known["name"].startswith(bar["name"]) and all(
+        abs(value - known[part].get(metric, math.inf)) < SAME_BAR
+        for part in ("validation", "test")
+        for metric, value in bar[part].items()
+        if metric != "loss"
+    )
 
 
 def _label(runs: Sequence[Run]) -> str:

@@ -10,12 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from shared.groups import Group, list_bars
 from shared.metrics import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from shared.groups import Group
     from shared.runs import Run
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
@@ -77,7 +77,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
             for k, group in enumerate(members):
                 _draw_group(axis, group, metric, COLOURS[k % len(COLOURS)],
                             dashed=k >= len(COLOURS))  # fmt: skip
-            _draw_bars(axis, members[0].bars, metric)
+            _draw_bars(axis, list_bars(members), metric)
             _finish_panel(
                 axis, metric, f"Validation {TITLES[metric].lower()} on {name}"
             )

@@ -123,3 +123,14 @@ def test_settling_changes_the_layer_and_says_so(capsys):
 def test_an_unknown_flag_is_told_with_the_nearest_one():
     with pytest.raises(UserError, match=r"--unit, 3.*--units"):
         parse(imdb_gru.Config, ["--unit", "3"], "imdb_gru.py", "")
+
+
+def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    place = str(tmp_path / "file" / "runs")
+    with pytest.raises(SystemExit) as exit_:
+        main(imdb_gru.Config, imdb_gru.run, ["--results-dir", place])
+    assert exit_.value.code == 2
+    told = capsys.readouterr().err
+    assert "--results-dir" in told
+    assert told.count("\n") == 1

@@ -10,7 +10,7 @@ from test_runs import BARS, open_folder, row
 from shared import compare
 from shared.compare import main
 from shared.errors import UserError
-from shared.groups import choose_runs, group_runs
+from shared.groups import choose_runs, group_runs, list_bars
 from shared.plots import draw_comparison, stack_curves
 
 
@@ -103,6 +103,18 @@ def test_what_names_nothing_is_an_error(tmp_path):
     make_run(tmp_path, state="failed")
     with pytest.raises(UserError, match="none of its 1 runs has finished"):
         choose_runs(["imdb-gru"], tmp_path)
+
+
+def test_bars_that_differ_are_all_shown_and_named(tmp_path):
+    make_run(tmp_path)
+    make_run(tmp_path, seed=1)
+    other = make_run(tmp_path, length=50)
+    path = other / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["bars"][0]["test"]["accuracy"] = 0.55
+    path.write_text(json.dumps(summary))
+    names = [bar["name"] for bar in list_bars(groups_of(tmp_path))]
+    assert names == ["majority class", "majority class (imdb-gru --length 50)"]
 
 
 def test_curves_of_different_length_line_up(tmp_path):

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test update-stored lint compare bench-load clean $(RECIPES)
+.PHONY: help setup test update-stored lint compare bench-load bench-epochs clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -33,6 +33,9 @@ lint: $(TEST_READY) ## check style
 
 bench-load: $(READY) ## time and memory of loading the reviews, beside Keras' own loader
 	@$(BIN)/python benchmarks/load_imdb.py $(ARGS)
+
+bench-epochs: $(READY) ## seconds per epoch of every IMDB recipe on the real reviews, in turn
+	@$(BIN)/python benchmarks/epoch_seconds.py $(ARGS)
 
 clean: ## remove .venv; results stay
 	rm -rf $(VENV)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,15 +110,16 @@ def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
         experiment = sorted(
             (k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT
         )
-        key = (run.data, run.recipe, tuple(experiment))
+        key = (run.data, run.data_hash, run.recipe, tuple(experiment))
         seeds = groups.setdefault(key, {})
         state = (run.seed, run.state != "finished")
         repeats += state in seeds
         seeds[state] = run  # runs come oldest first: the newest stays
+    names = _name_data(key[:2] for key in groups)
     made = [
         Group(
             _label(list(seeds.values())),
-            key[0],
+            names[key[:2]],
             [seeds[state] for state in sorted(seeds)],
         )
         for key, seeds in groups.items()
@@ -142,6 +144,16 @@ def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
             if not any(_is_same_bar(bar, known) for known in bars):
                 bars.append(bar | {"name": f"{bar['name']} ({group.label})"})
     return bars
+
+
+def _name_data(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Name data sets; files of one name but different content get their hash."""
+    keys = set(keys)
+    contents = Counter(name for name, _ in keys)
+    return {
+        (name, sha256): name if contents[name] == 1 else f"{name} ({sha256[:8]})"
+        for name, sha256 in keys
+    }
 
 
 def _is_same_bar(bar: dict[str, Any], known: dict[str, Any]) -> bool:

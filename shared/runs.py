@@ -44,6 +44,11 @@ class Run:
         return self.summary["data"]
 
     @property
+    def data_hash(self) -> str:
+        """SHA-256 of the data file; empty for generated data."""
+        return self.config.get("data_facts", {}).get("sha256", "")
+
+    @property
     def seed(self) -> int:
         """Seed of the run."""
         return self.summary["seed"]

@@ -73,6 +73,18 @@ def test_data_sets_are_never_mixed(tmp_path):
         assert len(curves) == 1
 
 
+def test_files_of_one_name_but_other_content_are_not_mixed(tmp_path):
+    for k, digest in enumerate(("aaaaaaaa11", "bbbbbbbb22", "bbbbbbbb22")):
+        path = make_run(tmp_path, seed=k) / "config.json"
+        config = json.loads(path.read_text())
+        config["data_facts"]["sha256"] = digest
+        path.write_text(json.dumps(config))
+    groups = groups_of(tmp_path)
+    assert [(g.data, len(g.runs)) for g in groups] == [
+        ("imdb (aaaaaaaa)", 1), ("imdb (bbbbbbbb)", 2),
+    ]  # fmt: skip
+
+
 def test_only_the_newest_run_of_a_seed_counts(tmp_path):
     make_run(tmp_path, accuracies=(0.1,))
     newest = make_run(tmp_path, accuracies=(0.9,))

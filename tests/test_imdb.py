@@ -11,6 +11,7 @@ import pytest
 from conftest import make_reviews, object_array, write_npz, write_npz_pickled
 
 from shared.data import imdb, sources
+from shared.data.batches import UNKNOWN
 from shared.data.imdb import ReviewsConfig, load_reviews
 from shared.errors import UserError
 
@@ -244,5 +245,5 @@ def test_the_real_reviews(real_data, no_network):
         assert part.targets.mean() == 0.5
         assert part.inputs.max() == 9_999
     # "the" has rank 1, so its id is 4, and it is by far the most frequent word.
-    words = splits.test.inputs[splits.test.inputs > imdb.START + 1]
+    words = splits.test.inputs[splits.test.inputs > UNKNOWN]
     assert np.bincount(words).argmax() == 4

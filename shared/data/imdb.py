@@ -116,9 +116,7 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
             f"{len(reviews.train_labels):,} reviews; take e.g. 0.2."
         )
 
-    def pad(
-        sequences: Sequences, labels: np.ndarray, rows: np.ndarray
-    ) -> Examples:  # fmt: skip
+    def pad(sequences: Sequences, labels: np.ndarray, rows: np.ndarray) -> Examples:
         inputs = pad_sequences(
             sequences,
             rows,
@@ -129,17 +127,14 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
         )
         return Examples(inputs, labels[rows].astype(np.float32))
 
-    name = (
-        reviews.name if config.limit is None else f"{reviews.name}-limit-{config.limit}"
-    )
-    splits = Splits(
-        data=name,
+    limited = "" if config.limit is None else f"-limit-{config.limit}"
+    return Splits(
+        data=f"{reviews.name}{limited}",
         train=pad(reviews.train, reviews.train_labels, train_rows),
         validation=pad(reviews.train, reviews.train_labels, validation_rows),
         test=pad(reviews.test, reviews.test_labels, test_rows),
         facts=reviews.facts,
     )
-    return splits
 
 
 def find_reviews(config: ReviewsConfig) -> Reviews:

@@ -3,8 +3,9 @@
     make bench-epochs ARGS="--data-dir FOLDER --repeats 2"
 
 Each repeat runs every recipe once, for two epochs, in a process of its own; the second
-epoch counts, since the first holds the building of the graph. An epoch is the updates on
-20,000 reviews and the validation on 5,000. Writes results/benchmarks/epoch_seconds.csv.
+epoch counts, since the first holds the building of the graph. An epoch is the updates
+on 20,000 reviews and the validation on 5,000. Writes
+results/benchmarks/epoch_seconds.csv.
 """
 
 from __future__ import annotations

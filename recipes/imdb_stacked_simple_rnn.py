@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from shared.baselines import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.errors import UserError
 from shared.recurrent import SimpleRNNConfig
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 
@@ -48,6 +49,14 @@ class Config:
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
 
+    def check(self) -> None:
+        """Refuse what would show the upper layers a mask in the wrong order."""
+        if self.simple_rnn.go_backwards and self.reviews.mask:
+            raise UserError(
+                "--go-backwards with --mask: Keras turns the states between layers "
+                "round but not their mask; leave one of the two away."
+            )
+
 
 def build_model(config: Config) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
@@ -61,11 +70,14 @@ def build_model(config: Config) -> keras.Model:
         name="words",
     )(word_ids)
     states = words
-    for level in range(1, NUM_LAYERS):
-        inner = config.simple_rnn.arguments(return_sequences=True)
-        states = layers.SimpleRNN(**inner, name=f"simple_rnn_{level}")(states)
-    last = config.simple_rnn.arguments()
-    review = layers.SimpleRNN(**last, name=f"simple_rnn_{NUM_LAYERS}")(states)
+    for level in range(1, NUM_LAYERS + 1):
+        flags = config.simple_rnn.arguments()
+        if level > 1:
+            flags["go_backwards"] = False  # the first layer has turned the order round
+        if level < NUM_LAYERS:
+            flags["return_sequences"] = True
+        states = layers.SimpleRNN(**flags, name=f"simple_rnn_{level}")(states)
+    review = states
     if config.simple_rnn.return_sequences:
         review = layers.GlobalAveragePooling1D(name="mean_of_steps")(review)
     positive = layers.Dense(1, activation="sigmoid", name="positive")(review)

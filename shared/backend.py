@@ -6,6 +6,8 @@ import os
 import sys
 import tempfile
 
+from shared.errors import UserError
+
 
 def import_keras() -> None:
     """Import Keras with TensorFlow, without their start-up messages on the screen.
@@ -15,7 +17,12 @@ def import_keras() -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if (
+        backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    ) != "tensorflow":
+        raise UserError(
+            f"KERAS_BACKEND={backend}: the recipes run on tensorflow only; unset it."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     screen = os.dup(2)

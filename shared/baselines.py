@@ -26,7 +26,7 @@ INVERSE_PENALTY = (
 def review_bars(splits: Splits) -> list[dict[str, Any]]:
     """Return the bars of a review split: majority class and linear model.
 
-    The linear bar takes half a minute on the real reviews, and is cached per split.
+    The linear bar takes some seconds on the real reviews, and is cached per split.
 
     Args:
         splits: Inputs int32, (num_reviews, length), word ids with `PAD` as padding;

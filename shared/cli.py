@@ -46,7 +46,7 @@ def main(
     description = inspect.getdoc(inspect.getmodule(run)) or ""
     flags = sys.argv[1:] if arguments is None else list(arguments)
     command = shlex.join(["python", f"recipes/{path.name}", *flags])
-    with one_line_errors():
+    with one_line_errors("--results-dir"):
         asked, output = parse_recipe(config_type, flags, path.name, description)
         config = settle(asked)
         changed = list_changes(asked, config_type())
@@ -103,12 +103,13 @@ def _kill_as_interrupt() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.getsignal(getattr(signal, name)) for name in names}
-    for name in names:
-        signal.signal(getattr(signal, name), interrupt)
+    numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # `nohup` ignores SIGHUP on purpose
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

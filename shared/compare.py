@@ -53,12 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import sys
 
     flags = sys.argv[1:] if arguments is None else list(arguments)
-    with one_line_errors():
+    with one_line_errors("--to"):
         options = parse(Options, flags, "python -m shared.compare", __doc__)
         runs, left_out = choose_runs(options.runs, options.results_dir)
-        groups, repeats = group_runs(runs)
+        groups = group_runs(runs)
+        options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
         show_groups(groups)
-        for note in [*left_out, *repeats]:
+        for note in left_out:
             print(note)
         for path in write_comparison(
             groups, options.to, options.name or _name(options)
@@ -78,7 +79,7 @@ def show_groups(groups: Sequence[Group]) -> None:
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
-        table.add_column("run", overflow="fold", min_width=18)
+        table.add_column("run", overflow="fold")
         for name in (
             "n",
             "best val",
@@ -88,7 +89,7 @@ def show_groups(groups: Sequence[Group]) -> None:
             "weights",
             "s/epoch",
         ):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for group in members:
             row = _summarise(group)
             epoch = row["best_epoch_mean"]
@@ -123,9 +124,22 @@ def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[P
     ]
     figure = draw_comparison(groups)
     write_whole(paths[0], lambda part: figure.savefig(part))
-    write_text(paths[1], _to_csv(_summarise(group) for group in groups))
+    write_text(paths[1], _to_csv(_list_rows(groups)))
     write_text(paths[2], _to_csv(_list_epochs(groups)))
     return paths
+
+
+def _list_rows(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
+    """Yield the rows of the table: every group, and below them the bars of its data."""
+    for data in dict.fromkeys(group.data for group in groups):
+        members = [group for group in groups if group.data == data]
+        rows = [_summarise(group) for group in members]
+        yield from rows
+        metric = rows[0]["metric"]
+        for bar in list_bars(members):
+            row = dict.fromkeys(rows[0], None) | {"run": bar["name"], "data": data}
+            row |= {"metric": metric, "best_val_mean": bar["validation"].get(metric)}
+            yield row | {"test_best_mean": bar["test"].get(metric)}
 
 
 def _summarise(group: Group) -> dict[str, Any]:
@@ -157,9 +171,8 @@ def _summarise(group: Group) -> dict[str, Any]:
             round(statistics.stdev(known), 5) if len(known) > 1 else None
         )
     row["parameters"] = summaries[0]["parameters"]
-    row["seconds_per_epoch"] = statistics.median(
-        s["seconds_per_epoch"] for s in summaries
-    )
+    seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
+    row["seconds_per_epoch"] = round(seconds, 3)
     return row
 
 
@@ -189,7 +202,7 @@ def _spread(row: dict[str, Any], name: str) -> str:
     mean, deviation = row[f"{name}_mean"], row[f"{name}_sd"]
     if mean is None:
         return "-"
-    return f"{mean:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
+    return f"{mean:.4f}" + (f"\n±{deviation:.4f}" if deviation is not None else "")
 
 
 def _metric(run: Run) -> str:
@@ -198,7 +211,12 @@ def _metric(run: Run) -> str:
 
 def _name(options: Options) -> str:
     """Make a file name from what is compared."""
-    name = "-".join(Path(text.rstrip("/")).name for text in options.runs) or "all"
+    names = []
+    for text in options.runs:
+        path = Path(text).resolve()
+        is_run = (path / "summary.json").is_file()
+        names.append(f"{path.parent.name}-{path.name}" if is_run else Path(text).name)
+    name = "-".join(names) or "all"
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip(".-")
     if len(name) > 80:
         name = f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -44,7 +43,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def read_commit() -> dict[str, Any]:
-    """Return the git commit of the project and whether the tree differed from it."""
+    """Return the git commit, and whether recipes or shared code differed from it."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(PROJECT), *arguments]
@@ -52,10 +51,10 @@ def read_commit() -> dict[str, Any]:
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        return {
-            "commit": git("rev-parse", "HEAD") or None,
-            "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
-        }
+        commit = git("rev-parse", "HEAD") or None
+        # New files count: a new recipe is not in the commit.
+        changed = bool(git("status", "--porcelain", "--", "recipes", "shared"))
+        return {"commit": commit, "changed": changed if commit else None}
     except (OSError, subprocess.TimeoutExpired):
         return {"commit": None, "changed": None}
 
@@ -72,6 +71,8 @@ def peak_memory_mb() -> float:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
+    import resource  # not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 

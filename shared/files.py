@@ -27,7 +27,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     part = Path(name)
     try:
         write(part)
-        part.chmod(0o666 & ~_umask())
+        part.chmod(0o666 & ~read_umask())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -44,7 +44,8 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _umask() -> int:
+def read_umask() -> int:
+    """Return which permissions new files shall not have."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

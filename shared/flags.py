@@ -19,6 +19,14 @@ import tyro
 from shared.errors import UserError
 
 Config = TypeVar("Config")
+# What Python and tyro say of a wrong value, and what a user can read.
+PLAIN_WORDS = {
+    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number.",
+    r"could not convert string to float: ('.*?')": r"\1 is no number.",
+    r"no type matching .*?INT could be instantiated from \[('.*?')\].*": (
+        r"\1 is no whole number."
+    ),
+}
 BAD_PLACE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC,
     errno.EDQUOT, errno.ENAMETOOLONG,
@@ -127,8 +135,12 @@ def list_changes(config: Any, default: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn a `UserError`, or a place that cannot be written, into one line."""
+def one_line_errors(place_flag: str) -> Iterator[None]:
+    """Turn a `UserError`, or a place that cannot be written, into one line.
+
+    Args:
+        place_flag: The flag that names another place to write to.
+    """
     try:
         yield
     except UserError as error:
@@ -140,7 +152,9 @@ def one_line_errors() -> Iterator[None]:
         if error.errno not in BAD_PLACE:
             raise
         place = error.filename or "the results folder"
-        _fail(f"{place}: {error.strerror}; make room or name another --results-dir.")
+        _fail(
+            f"{place}: {error.strerror}; mend it or name another place ({place_flag})."
+        )
 
 
 def _fail(message: str) -> None:
@@ -154,6 +168,9 @@ def _condense(box: str) -> str:
     lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # 0: the title
     text = " ".join(line for line in lines if re.search(r"\w", line))
     text = re.split(r"For full helptext|Argument helptext:", text)[0]
+    text = re.sub(r"Error parsing (--\S+): (?=[a-z])", r"\1: ", text)
+    for pattern, plain in PLAIN_WORDS.items():
+        text = re.sub(pattern, plain, text)
     text, _, hint = text.partition("Perhaps you meant:")
     if flags := list(dict.fromkeys(re.findall(r"--[a-z][a-z-]*", hint))):
         text += f" Perhaps you meant {' or '.join(flags)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections import Counter
@@ -16,7 +15,8 @@ from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
 NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
-SAME_BAR = 0.01  # bars this close differ by their seeds only
+# Settings that decide what the bars read.
+BAR_SETTINGS = ("vocabulary", "length", "keep", "validation_share")
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,12 @@ class Group:
     data: str
     runs: list[Run]
 
-    @property
-    def bars(self) -> list[dict[str, Any]]:
-        """The simple models' scores, averaged over the runs' splits."""
-        bars = [run.summary["bars"] for run in self.runs]
-        return [
-            {"name": same[0]["name"]}
-            | {
-                part: _average([bar[part] for bar in same])
-                for part in ("validation", "test")
-            }
-            for same in zip(*bars, strict=False)
-        ]
-
 
 def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]:
-    """Return the runs meant by recipe names and run folders.
+    """Return the runs meant by recipe names and run folders, oldest first.
 
-    Runs that did not finish are left out, unless named by their folder.
+    Of a recipe's runs, those that did not finish are left out, and of one seed's
+    repeats all but the newest; a run named by its folder is always in.
 
     Args:
         names: Recipe names, or paths of run folders; empty means all recipes.
@@ -62,88 +50,108 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     Raises:
         UserError: If a name means nothing, or nothing is left to compare.
     """
-    names = list(names)
-    chosen: dict[Path, Run] = {}
+    named: list[Run] = []
+    found: list[Run] = []
     unfinished = 0
-    for name in names or [None]:
+    for name in list(names) or [None]:
         if name is not None and (Path(name) / "summary.json").is_file():
-            try:
-                run = read_run(Path(name))
-            except ValueError as error:
-                raise UserError(f"{error}; name another.") from None
-            if not run.history:
-                raise UserError(f"{name}: holds no epoch yet; name another run.")
-            chosen[run.path.resolve()] = run
+            named.append(_read_named(name))
             continue
-        recipe = name and name.strip("/").replace("_", "-")
-        found = find_runs(root, recipe) if recipe is None or _is_name(recipe) else []
-        if not found:
+        recipe = name and Path(name).name.replace("_", "-")
+        runs = find_runs(root, recipe) if recipe is None or _is_name(recipe) else []
+        if not runs:
             raise UserError(_no_runs(name, root))
-        finished = [run for run in found if run.state == "finished" and run.history]
-        unfinished += len(found) - len(finished)
+        finished = [run for run in runs if run.state == "finished" and run.history]
+        unfinished += len(runs) - len(finished)
         if name is not None and not finished:
             raise UserError(
-                f"{name}: none of its {len(found)} runs has finished; run make "
+                f"{name}: none of its {len(runs)} runs has finished; run make "
                 f"{recipe}, or name a run folder."
             )
-        chosen |= {run.path.resolve(): run for run in finished}
+        found += finished
+    newest = {(_experiment(run), run.seed): run for run in _by_age(found)}
+    chosen = {run.path.resolve(): run for run in [*newest.values(), *named]}
     if not chosen:
         raise UserError(f"No run below {root} has finished; run a recipe to its end.")
     notes = []
     if unfinished:
-        notes.append(
-            f"Left out: {unfinished} that did not finish (name one by its folder)."
-        )
-    return list(chosen.values()), notes
+        notes.append(f"Left out: {unfinished} that did not finish (name its folder).")
+    if repeats := len({run.path.resolve() for run in found} - set(chosen)):
+        notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
+    return _by_age(chosen.values()), notes
 
 
-def group_runs(runs: Iterable[Run]) -> tuple[list[Group], list[str]]:
-    """Put repeats of one experiment together, one run per seed.
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Put the seeds of one experiment together, in order of data set and label.
 
-    Returns:
-        Groups in order of recipe, and a sentence if older repeats were left out.
+    A run that did not finish, or that repeats a seed, is a group of its own.
     """
-    groups: dict[tuple, dict[tuple, Run]] = {}
-    repeats = 0
+    groups: dict[tuple, dict[int, Run]] = {}
     for run in runs:
-        settings = run.config["settings"]
-        experiment = sorted(
-            (k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT
-        )
-        key = (run.data, run.data_hash, run.recipe, tuple(experiment))
-        seeds = groups.setdefault(key, {})
-        state = (run.seed, run.state != "finished")
-        repeats += state in seeds
-        seeds[state] = run  # runs come oldest first: the newest stays
+        key = (*_experiment(run), run.state, "")
+        if run.seed in groups.get(key, {}) or run.state != "finished":
+            key = (*key[:-1], run.path.name)
+        groups.setdefault(key, {})[run.seed] = run
     names = _name_data(key[:2] for key in groups)
     made = [
         Group(
-            _label(list(seeds.values())),
+            " ".join([_label(seeds), key[-1]]).strip(),
             names[key[:2]],
-            [seeds[state] for state in sorted(seeds)],
+            [seeds[seed] for seed in sorted(seeds)],
         )
         for key, seeds in groups.items()
     ]
-    notes = [f"Left out: {repeats} older repeats of the same seed."] if repeats else []
-    return sorted(made, key=lambda group: (group.data, group.label)), notes
+    return sorted(made, key=lambda group: (group.data, group.label))
 
 
 def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """Return the bars of groups on one data set, each different one once.
+    """Return the bars of groups on one data set, averaged over the seeds' splits.
 
     Bars read what the network reads, so they differ where groups read different words
-    (another `--length`, say), and then name the group they belong to. Seeds move them
-    by a few tenths of a point; that is no difference.
+    (another `--length`, say), and then name the group they belong to.
 
     Args:
         groups: At least one, all on one data set.
     """
-    bars = list(groups[0].bars)
-    for group in groups[1:]:
-        for bar in group.bars:
-            if not any(_is_same_bar(bar, known) for known in bars):
-                bars.append(bar | {"name": f"{bar['name']} ({group.label})"})
-    return bars
+    found: dict[tuple, dict[int, dict[str, Any]]] = {}  # (name, reads): seed -> bar
+    owners: dict[tuple, str] = {}
+    for group in groups:
+        for run in group.runs:
+            settings = run.config["settings"]
+            reads = tuple((name, settings.get(name)) for name in BAR_SETTINGS)
+            for bar in run.summary["bars"]:
+                found.setdefault((bar["name"], reads), {}).setdefault(run.seed, bar)
+                owners.setdefault((bar["name"], reads), group.label)
+    times = Counter(name for name, _ in found)
+    return [
+        {"name": name if times[name] == 1 else f"{name} ({owners[name, reads]})"}
+        | {
+            part: _average([bar[part] for bar in bars.values()])
+            for part in ("validation", "test")
+        }
+        for (name, reads), bars in found.items()
+    ]
+
+
+def _experiment(run: Run) -> tuple:
+    """Return all that seeds of one experiment share."""
+    settings = run.config["settings"]
+    flags = sorted((k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT)
+    return run.data, run.data_hash, run.recipe, tuple(flags)
+
+
+def _by_age(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.path.name)
+
+
+def _read_named(name: str) -> Run:
+    try:
+        run = read_run(Path(name))
+    except ValueError as error:
+        raise UserError(f"{error}; name another.") from None
+    if not run.history:
+        raise UserError(f"{name}: holds no epoch yet; name another run.")
+    return run
 
 
 def _name_data(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -156,27 +164,16 @@ def _name_data(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     }
 
 
-def _is_same_bar(bar: dict[str, Any], known: dict[str, Any]) -> bool:
-    return known["name"].startswith(bar["name"]) and all(
-        abs(value - known[part].get(metric, math.inf)) < SAME_BAR
-        for part in ("validation", "test")
-        for metric, value in bar[part].items()
-        if metric != "loss"
-    )
-
-
-def _label(runs: Sequence[Run]) -> str:
-    """Return the recipe and the flags that differ from its defaults."""
-    run = runs[0]
-    changed = run.config.get("changed", {})
+def _label(seeds: dict[int, Run]) -> str:
+    """Return the recipe, the flags that differ from its defaults, and the state."""
+    run = next(iter(seeds.values()))
     flags = [
         f"{spell_flag(name)} {value}"
-        for name, value in changed.items()
+        for name, value in run.config.get("changed", {}).items()
         if name not in NO_EXPERIMENT
     ]
-    states = {other.state for other in runs} - {"finished"}
-    marks = [f"({state})" for state in sorted(states)]
-    return " ".join([run.recipe, *flags, *marks])
+    state = [] if run.state == "finished" else [f"({run.state})"]
+    return " ".join([run.recipe, *flags, *state])
 
 
 def _average(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -81,7 +81,9 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
             _finish_panel(
                 axis, metric, f"Validation {TITLES[metric].lower()} on {name}"
             )
-        _add_legend(row[len(metrics[name]) - 1])
+        repeated = any(len(group.runs) > 1 for group in members)
+        title = "line: mean of seeds, band: range" if repeated else None
+        _add_legend(row[len(metrics[name]) - 1], title)
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
     return figure
@@ -158,11 +160,12 @@ def _finish_panel(axis: Axes, metric: str, title: str = "") -> None:
         axis.spines[side].set_visible(False)
 
 
-def _add_legend(panel: Axes) -> None:
+def _add_legend(panel: Axes, title: str | None = None) -> None:
     """Name the lines of a row of panels once, to the right of its last panel."""
     panel.legend(
-        fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0)
-    )
+        title=title, title_fontsize=8, alignment="left", fontsize=8, frameon=False,
+        loc="upper left", bbox_to_anchor=(1.01, 1.0),
+    )  # fmt: skip
 
 
 def _plain(text: str) -> str:

@@ -60,7 +60,7 @@ class Recorder(keras.callbacks.Callback):
         if valid and self.score.is_better(row[self._watched], best):
             self.best = row
             self.best_weights = self.model.get_weights()
-            self.folder.write_model(self.model)
+            self.folder.write_model(self.model, row["epoch"])
         self.folder.write_progress(self.rows, self.best)
         self._tell()
         self._stop_if_hopeless()

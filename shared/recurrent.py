@@ -82,7 +82,7 @@ class RecurrentConfig:
     """Read the mean of all steps' states instead of the last (in a stack: of the
     last layer)."""
     go_backwards: bool = False
-    """Read the sequence from its end to its start."""
+    """Read the sequence from its end to its start (a stack: its first layer does)."""
     unroll: bool = False
     """Write the loop out, step by step: quick for a few steps, slow to build for
     many."""
@@ -127,6 +127,11 @@ class RecurrentConfig:
         Raises:
             UserError: If the user asked for just what cannot be.
         """
+        if mask_side and self.go_backwards and self.return_sequences:
+            raise UserError(
+                "--go-backwards with --return-sequences and --mask: Keras turns the "
+                "states round but not their mask; leave one of the three away."
+            )
         return self, []
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
@@ -224,21 +229,29 @@ class GatedConfig(RecurrentConfig):
             )
 
     def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
-        """Turn `--cudnn auto` off where Keras would try cuDNN and crash."""
+        """Settle which implementation runs, and cuDNN off where it would crash."""
+        super().resolve(mask_side)
         if self.cudnn == "on" and mask_side == "left":
             raise UserError(
                 "--cudnn on: cuDNN reads masked padding on the right only; take "
                 "--padding right, --no-mask or --cudnn auto."
             )
+        changes: dict[str, Any] = {}
+        notes = []
+        if self.recurrent_dropout and self.implementation == 2:
+            changes["implementation"] = 1
+            notes.append("Implementation 1 runs: recurrent dropout forces it in Keras.")
         causes = []
         if mask_side == "left":
             causes.append("a mask with left padding")
         if self.implementation == 1 and self.dropout > 0 and not self.recurrent_dropout:
             causes.append("dropout with implementation 1")
-        if self.cudnn == "off" or not causes:
-            return self, []
-        note = f"cuDNN is turned off: {' and '.join(causes)} would crash in Keras."
-        return dataclasses.replace(self, cudnn="off"), [note]
+        if causes and self.cudnn == "auto":
+            changes["cudnn"] = "off"
+            notes.append(
+                f"cuDNN is turned off: {' and '.join(causes)} would crash in Keras."
+            )
+        return dataclasses.replace(self, **changes), notes
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """Return the keyword arguments for the Keras layer."""

@@ -16,10 +16,13 @@ truth by itself; a lock that dies with the process tells a live run from a dead 
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
+import shutil
 import statistics
+import tempfile
 import zipfile
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -33,9 +36,9 @@ from shared.environment import (
     peak_memory_mb,
     reset_peak_memory,
 )
-from shared.files import write_text, write_whole
+from shared.files import read_umask, write_text, write_whole
 from shared.metrics import ACCURACY, Score
-from shared.runs import RUNS
+from shared.runs import LOCK, MODEL_FACTS, RUNS, spell_content
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
     from shared.data.splits import Splits
 
-MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
 Row = dict[str, Any]
 
 
@@ -92,9 +94,6 @@ class RunFolder:
             score: What the run is judged by.
         """
         self.score = score
-        self.path = _make_folder(self.root / self.recipe, self.settings["seed"])
-        self._lock = FileLock(self.path / ".lock")
-        self._lock.acquire()
         identity = {
             "recipe": self.recipe,
             "data": splits.data,
@@ -125,9 +124,24 @@ class RunFolder:
             "seconds": None,
             "peak_memory_mb": None,
         }
-        self._write_json("config.json", config)
-        self._write_summary()
+        self._appear(config)
         reset_peak_memory()  # what the bars needed is not the network's
+
+    def _appear(self, config: dict[str, Any]) -> None:
+        """Fill a hidden folder and move it to its name, so that it appears whole."""
+        parent = self.root / self.recipe
+        parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".opening-", dir=parent))
+        try:
+            self._lock = FileLock(hidden / LOCK)
+            self._lock.acquire()
+            self._write_json(hidden / "config.json", config)
+            self._write_json(hidden / "summary.json", self._complete_summary())
+            hidden.chmod(0o777 & ~read_umask())
+            self.path = _move_to_free_name(hidden, parent, self.settings["seed"])
+        finally:
+            if self.path is None:
+                shutil.rmtree(hidden, ignore_errors=True)
 
     def write_progress(self, rows: list[Row], best: Row | None) -> None:
         """Write the history so far, and what the folder now holds.
@@ -149,10 +163,15 @@ class RunFolder:
         }
         self._write_summary()
 
-    def write_model(self, model: keras.Model) -> None:
-        """Write `best.keras`, with a note inside of what it was trained on."""
+    def write_model(self, model: keras.Model, epoch: int) -> None:
+        """Write `best.keras`, with a note inside of what it was trained on.
+
+        Args:
+            model: The model to keep.
+            epoch: After which epoch it stands as it is.
+        """
         facts = {key: self.summary[key] for key in ("recipe", "data", "seed")}
-        facts["settings"] = self.settings
+        facts |= {"epoch": epoch, "settings": self.settings}
 
         def write(part: Path) -> None:
             model.save(part)
@@ -182,35 +201,39 @@ class RunFolder:
         }
         self._write_summary()
         self._lock.release()
-        (self.path / ".lock").unlink(missing_ok=True)
+        (self.path / LOCK).unlink(missing_ok=True)
 
     def _write_summary(self) -> None:
+        self._write_json(self.path / "summary.json", self._complete_summary())
+
+    def _complete_summary(self) -> dict[str, Any]:
+        """Return the summary with what the folder holds, in words."""
         summary = self.summary
-        holds = f"epochs 1 to {summary['epochs']}" if summary["epochs"] else "no epoch"
-        if summary["best"]:
-            holds += f", the model of epoch {summary['best']['epoch']}"
-        summary["holds"] = holds
+        best = summary["best"]
+        summary["holds"] = spell_content(summary["epochs"], best and best["epoch"])
         if summary["state"] == "unfinished":
             summary["note"] = (
-                f"Written while training. If it trains no more, the run was "
-                f"interrupted and holds {holds}."
+                "Written while training. If it trains no more, the run was interrupted "
+                f"and holds {summary['holds']}."
             )
-        self._write_json("summary.json", summary)
+        return summary
 
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+    def _write_json(self, path: Path, content: dict[str, Any]) -> None:
         text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
-        write_text(self.path / name, text + "\n")
+        write_text(path, text + "\n")
 
 
-def _make_folder(parent: Path, seed: int) -> Path:
-    """Make a folder that no other run has, even one of the same second."""
+def _move_to_free_name(folder: Path, parent: Path, seed: int) -> Path:
+    """Rename a folder to a name that no other run has, even one of the same second."""
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     for attempt in range(1, 1000):
         ending = f"-{attempt}" if attempt > 1 else ""
         path = parent / f"{stamp}-seed{seed}{ending}"
         try:
-            path.mkdir(parents=True)
-        except FileExistsError:
+            folder.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             continue
         return path
     raise FileExistsError(path)

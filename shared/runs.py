@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from filelock import FileLock, Timeout
 from shared.environment import PROJECT
 
 RUNS = PROJECT / "results" / "runs"
+LOCK = ".lock"  # held by the process that trains
+MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,37 @@ def read_run(path: Path) -> Run:
         summary = _read_json(path / "summary.json")
         state = summary["state"]
         if state == "unfinished":
-            state = "running" if _is_locked(path / ".lock") else "interrupted"
+            state = "running" if _is_locked(path / LOCK) else "interrupted"
         if state == "interrupted":  # unless it ended between the last two looks
             summary = _read_json(path / "summary.json")
             state = state if summary["state"] == "unfinished" else summary["state"]
         history = _read_history(path / "history.csv")
+        if state != summary["state"]:  # it could not say itself what it holds
+            epochs = len(history.get("epoch", []))
+            summary["epochs"] = epochs
+            summary["holds"] = spell_content(epochs, read_model_epoch(path))
         if not {"recipe", "data", "seed", "settings"} <= config.keys() | summary.keys():
             raise ValueError("it lacks recipe, data or settings")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path}: not a run folder ({error})") from None
     return Run(path, config, summary, history, state)
+
+
+def read_model_epoch(path: Path) -> int | None:
+    """Return the epoch of the model in a run folder; None if there is no model."""
+    try:
+        with zipfile.ZipFile(path / "best.keras") as archive:
+            return json.loads(archive.read(MODEL_FACTS)).get("epoch")
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def spell_content(epochs: int, model_epoch: int | None) -> str:
+    """Say what a run folder holds: `epochs 1 to 3, the model of epoch 2`."""
+    holds = f"epochs 1 to {epochs}" if epochs else "no epoch"
+    return (
+        holds if model_epoch is None else f"{holds}, the model of epoch {model_epoch}"
+    )
 
 
 def find_runs(root: Path = RUNS, recipe: str | None = None) -> list[Run]:
@@ -87,6 +111,8 @@ def find_runs(root: Path = RUNS, recipe: str | None = None) -> list[Run]:
     pattern = f"{recipe or '*'}/*/summary.json"
     runs = []
     for summary in sorted(root.glob(pattern)):
+        if summary.parent.name.startswith("."):
+            continue  # just being opened
         try:
             runs.append(read_run(summary.parent))
         except ValueError:

@@ -64,7 +64,7 @@ def _find_place(run: Run, others: Sequence[Run]) -> str:
         other.path: other.summary["best"][f"val_{score['metric']}"]
         for other in [*others, run]
         if other.state == "finished"
-        and other.data == run.data
+        and (other.data, other.data_hash) == (run.data, run.data_hash)
         and other.summary["best"]
     }
     if run.path not in scored:

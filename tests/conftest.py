@@ -24,11 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_report_header() -> str:
+def pytest_terminal_summary(terminalreporter) -> None:
     there = (
         "there" if (REAL_DATA / "imdb.npz").is_file() else "NOT there: tests skipped"
     )
-    return f"real reviews ({REAL_DATA / 'imdb.npz'}): {there}"
+    terminalreporter.write_line(f"Real reviews ({REAL_DATA / 'imdb.npz'}): {there}")
 
 
 @pytest.fixture(autouse=True)

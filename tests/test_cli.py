@@ -37,7 +37,10 @@ def test_help_needs_neither_keras_nor_data(recipe):
 
 BAD_INPUTS = [
     (["--units", "0"], "at least 1 unit"),
-    (["--units", "many"], "--units"),
+    (["--units", "many"], "--units: 'many' is no whole number."),
+    (["--limit", "many"], "--limit: 'many' is no whole number."),
+    (["--dropout", "much"], "--dropout: 'much' is no number."),
+    (["--epochs"], "--epochs"),
     (["--unitz", "3"], "Perhaps you meant --units"),
     (["surplus"], "surplus"),
     (["--implementation", "3"], "('1', '2')"),
@@ -134,3 +137,9 @@ def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "--results-dir" in told
     assert told.count("\n") == 1
+
+
+def test_another_backend_is_refused():
+    done = run_python("recipes/imdb_gru.py", "--data", "sample", KERAS_BACKEND="jax")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: KERAS_BACKEND=jax")

@@ -37,7 +37,7 @@ def make_run(
 
 
 def groups_of(root, *names):
-    return group_runs(choose_runs(names, root)[0])[0]
+    return group_runs(choose_runs(names, root)[0])
 
 
 def test_seeds_of_one_experiment_become_one_group(tmp_path):
@@ -46,7 +46,10 @@ def test_seeds_of_one_experiment_become_one_group(tmp_path):
     (group,) = groups_of(tmp_path)
     assert (group.label, group.data) == ("imdb-gru", "imdb")
     assert [run.seed for run in group.runs] == [0, 1, 2]
-    assert [bar["name"] for bar in group.bars] == [bar["name"] for bar in BARS]
+    (bar,) = list_bars([group])
+    assert bar["name"] == BARS[0]["name"]
+    for part in ("validation", "test"):
+        assert bar[part] == pytest.approx(BARS[0][part])
 
 
 def test_other_flags_are_another_group_and_name_themselves(tmp_path):
@@ -88,9 +91,35 @@ def test_files_of_one_name_but_other_content_are_not_mixed(tmp_path):
 def test_only_the_newest_run_of_a_seed_counts(tmp_path):
     make_run(tmp_path, accuracies=(0.1,))
     newest = make_run(tmp_path, accuracies=(0.9,))
-    (group,), notes = group_runs(choose_runs([], tmp_path)[0])
+    runs, notes = choose_runs([], tmp_path)
+    (group,) = group_runs(runs)
     assert [run.path for run in group.runs] == [newest]
     assert "1 older" in notes[0]
+
+
+def test_a_repeat_named_by_its_folder_stands_beside_the_newest(tmp_path):
+    oldest = make_run(tmp_path, accuracies=(0.1,))
+    newest = make_run(tmp_path, accuracies=(0.9,))
+    for names in ([str(oldest), "imdb-gru"], ["imdb-gru", str(oldest)],
+                  [str(newest), str(oldest)]):  # fmt: skip
+        groups = groups_of(tmp_path, *names)
+        assert sorted(group.runs[0].path for group in groups) == sorted(
+            [oldest, newest]
+        )
+        assert len(groups) == 2
+
+
+def test_a_stopped_run_is_never_averaged_with_finished_ones(tmp_path):
+    make_run(tmp_path)
+    stopped = make_run(tmp_path, seed=1, state="interrupted")
+    finished, other = groups_of(tmp_path, "imdb-gru", str(stopped))
+    assert [len(finished.runs), len(other.runs)] == [1, 1]
+    assert "(interrupted)" in other.label
+
+
+def test_a_recipe_folder_means_its_recipe(tmp_path):
+    make_run(tmp_path)
+    assert len(groups_of(tmp_path, str(tmp_path / "imdb-gru"))) == 1
 
 
 def test_unfinished_runs_are_left_out_and_told(tmp_path):
@@ -100,8 +129,8 @@ def test_unfinished_runs_are_left_out_and_told(tmp_path):
     assert [run.state for run in chosen] == ["finished"]
     assert "1 that did not finish" in notes[0]
     (run,), _ = choose_runs([str(stopped)], tmp_path)
-    (group,), _ = group_runs([run])
-    assert group.label == "imdb-gru (interrupted)"
+    (group,) = group_runs([run])
+    assert group.label == f"imdb-gru (interrupted) {stopped.name}"
 
 
 def test_what_names_nothing_is_an_error(tmp_path):
@@ -117,16 +146,34 @@ def test_what_names_nothing_is_an_error(tmp_path):
         choose_runs(["imdb-gru"], tmp_path)
 
 
-def test_bars_that_differ_are_all_shown_and_named(tmp_path):
-    make_run(tmp_path)
-    make_run(tmp_path, seed=1)
-    other = make_run(tmp_path, length=50)
-    path = other / "summary.json"
-    summary = json.loads(path.read_text())
-    summary["bars"][0]["test"]["accuracy"] = 0.55
-    path.write_text(json.dumps(summary))
+def test_bars_that_read_other_words_are_all_shown_and_named(tmp_path):
+    for seed in (0, 1):
+        make_run(tmp_path, seed=seed, length=500)
+    make_run(tmp_path, length=50)
     names = [bar["name"] for bar in list_bars(groups_of(tmp_path))]
-    assert names == ["majority class", "majority class (imdb-gru --length 50)"]
+    assert names == [
+        "majority class (imdb-gru --length 50)", "majority class (imdb-gru --length 500)",
+    ]  # fmt: skip
+
+
+def test_bars_of_several_seeds_are_one(tmp_path):
+    for seed, accuracy in ((0, 0.5), (1, 0.6)):
+        path = make_run(tmp_path, seed=seed) / "summary.json"
+        summary = json.loads(path.read_text())
+        summary["bars"][0]["test"]["accuracy"] = accuracy
+        path.write_text(json.dumps(summary))
+    (bar,) = list_bars(groups_of(tmp_path))
+    assert bar["test"]["accuracy"] == pytest.approx(0.55)
+
+
+def test_no_column_is_lost_on_a_narrow_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for seed in range(3):
+        make_run(tmp_path, recipe="imdb-bidirectional-lstm", seed=seed)
+    main(["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")])
+    told = capsys.readouterr().out
+    assert "s/epoch" in told
+    assert "1.5" in told
 
 
 def test_curves_of_different_length_line_up(tmp_path):
@@ -146,7 +193,10 @@ def test_means_and_spread_by_hand(tmp_path, capsys):
     to = tmp_path / "to"
     main(["imdb-gru", "--results-dir", str(tmp_path), "--to", str(to)])
     with (to / "imdb-gru.csv").open() as file:
-        (line,) = csv.DictReader(file)
+        line, bar = csv.DictReader(file)
+    assert (bar["run"], bar["test_best_mean"], bar["seeds"]) == (
+        "majority class", "0.5", "",
+    )  # fmt: skip
     assert line["seeds"] == "0 1"
     assert float(line["best_val_mean"]) == pytest.approx(0.82)
     assert float(line["best_val_sd"]) == pytest.approx(0.02828, abs=1e-5)

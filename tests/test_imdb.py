@@ -247,3 +247,18 @@ def test_the_real_reviews(real_data, no_network):
     # "the" has rank 1, so its id is 4, and it is by far the most frequent word.
     words = splits.test.inputs[splits.test.inputs > UNKNOWN]
     assert np.bincount(words).argmax() == 4
+
+
+@pytest.mark.parametrize("share", [0.999, 0.001])
+def test_a_share_that_leaves_too_little_is_refused(tmp_path, share):
+    write_npz(tmp_path / "imdb.npz", make_reviews())
+    with pytest.raises(UserError, match="--validation-share"):
+        load_reviews(CONFIG(data_dir=tmp_path, validation_share=share), seed=0)
+
+
+def test_a_broken_keras_cache_is_told_with_the_way_out(tmp_path, offline):
+    broken = tmp_path / "keras" / "datasets" / "imdb.npz"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"cut short")
+    with pytest.raises(UserError, match="Delete it, and the next run downloads"):
+        load_reviews(CONFIG(), seed=0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_reviews, object_array, write_npz, write_npz_pickled
 
+from shared.data import object_arrays
 from shared.data.object_arrays import read_array, read_sequences
 
 
@@ -91,6 +92,7 @@ def test_a_trapped_file_runs_nothing(tmp_path, place, function):
         {"a": 1},
         np.array([1.0]),
         np.array([[1, 2]], dtype=object),
+        np.array([[1, 2], [3, 4]]),
     ],
     ids=repr,
 )
@@ -137,3 +139,11 @@ def test_a_plain_array_must_be_integers(tmp_path):
         for name in (*arrays, "missing"):
             with pytest.raises(ValueError, match=name):
                 read_array(archive, name)
+
+
+def test_a_small_file_cannot_unpack_to_a_huge_array(tmp_path, monkeypatch):
+    monkeypatch.setattr(object_arrays, "MAX_TOKENS", 1000)
+    rows = object_array([[1] * 100] * 11)  # one list, named eleven times
+    path = write_npz_pickled(tmp_path / "a.npz", rows, 11)
+    with pytest.raises(ValueError, match="more than 1,000 tokens"):
+        read(path)

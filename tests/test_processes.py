@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,22 @@ def test_a_run_stopped_in_mid_epoch_leaves_a_readable_folder(tmp_path, name):
         assert "Interrupted: the folder holds" in rest
         assert (run.path / "curves.png").is_file()
         assert not list(run.path.glob(".*"))
+
+
+def test_nohup_outlives_a_closed_terminal(tmp_path):
+    program = shlex.join([sys.executable, *command(tmp_path, "--epochs", "4")])
+    process = subprocess.Popen(
+        ["sh", "-c", f"trap '' HUP; exec {program}"],
+        cwd=PROJECT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "epoch 1 of" in line:
+            break
+    os.kill(process.pid, signal.SIGHUP)
+    process.stdout.read()
+    assert process.wait(60) == 0
+    (run,) = find_runs(tmp_path / "runs")
+    assert run.state == "finished"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
@@ -148,5 +165,6 @@ def test_a_run_is_not_lost_when_its_folder_is_looked_at_meanwhile(tmp_path):
     assert process.returncode == 0
     (run,) = find_runs(tmp_path / "runs")
     assert run.state == "finished"
+    assert "running" in states
     assert "interrupted" not in states
     assert json.loads((run.path / "summary.json").read_text())["epochs"] == 3

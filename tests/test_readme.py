@@ -12,12 +12,14 @@ def test_the_results_table_is_that_of_the_reference():
     readme = (PROJECT / "README.md").read_text()
     with REFERENCE.open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) >= 6
+    assert len(rows) >= 8
     for row in rows:
         (line,) = re.findall(rf"^\| {row['run']} \|.*$", readme, re.MULTILINE)
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[1] == row["runs"]
         for cell, name in ((2, "best_val"), (3, "last_val"), (4, "test_best")):
+            if not row[f"{name}_mean"]:
+                continue
             expected = f"{float(row[f'{name}_mean']):.3f}"
             if row[f"{name}_sd"]:
                 expected += f" ± {float(row[f'{name}_sd']):.3f}"

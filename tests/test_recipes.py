@@ -11,10 +11,11 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from conftest import PROJECT, RECIPES, make_reviews, write_npz
+from conftest import PROJECT, RECIPES, make_reviews, run_python, write_npz
 
 from shared.cli import main
-from shared.flags import list_settings
+from shared.errors import UserError
+from shared.flags import list_settings, settle
 from shared.help import list_recipes
 from shared.metrics import TITLES
 from shared.runs import find_runs
@@ -164,6 +165,66 @@ def test_backwards_reading_is_a_flag_or_refused(recipe, tmp_path, capsys):
         assert run.config["changed"]["go_backwards"] is True
 
 
+def change_layer(config, **changes):
+    """Return a config with flags of its recurrent layer changed."""
+    (name,) = {"gru", "lstm", "simple_rnn"} & {
+        f.name for f in dataclasses.fields(config)
+    }
+    layer = dataclasses.replace(getattr(config, name), **changes)
+    return dataclasses.replace(config, **{name: layer})
+
+
+@pytest.mark.parametrize("padding", ["left", "right"])
+@pytest.mark.parametrize("flags", [{}, {"go_backwards": True}, {"return_sequences": True},
+                                   {"go_backwards": True, "return_sequences": True}],
+                         ids=lambda f: "+".join(f) or "plain")  # fmt: skip
+@pytest.mark.parametrize("recipe", IMDB)
+def test_masked_padding_never_moves_the_output(recipe, flags, padding):
+    module = load(recipe)
+    config = module.Config()
+    reviews = {"mask": True, "vocabulary": 31, "embedding_size": 5, "padding": padding}
+    config = change_layer(config, units=3, **flags)
+
+    def predict(word_ids):
+        sized = dataclasses.replace(config.reviews, length=word_ids.shape[1], **reviews)
+        settled = settle(dataclasses.replace(config, reviews=sized))
+        keras.utils.set_random_seed(0)
+        model = module.build_model(settled)
+        return np.asarray(model(word_ids, training=False))
+
+    words = np.random.default_rng(0).integers(3, 31, (4, 6))
+    pad = np.zeros((4, 5), int)
+    padded = np.hstack([pad, words] if padding == "left" else [words, pad])
+    try:
+        plain = predict(words)
+    except UserError as error:
+        assert flags.get("go_backwards")
+        assert "--mask" in str(error) or "reads both ways" in str(error)
+        return
+    assert np.ptp(plain) > 1e-4  # the output does depend on the words
+    assert predict(padded) == pytest.approx(plain, abs=1e-6)
+
+
+def test_a_stack_reads_backwards_as_a_whole():
+    module = load("imdb_stacked_simple_rnn")
+    config = change_layer(module.Config(), units=3)
+    reviews = dataclasses.replace(config.reviews, length=6, vocabulary=31)
+    config = dataclasses.replace(config, reviews=reviews)
+    words = np.random.default_rng(0).integers(3, 31, (4, 6))
+    outputs = []
+    for backwards, ids in ((False, words), (True, words[:, ::-1])):
+        keras.utils.set_random_seed(0)
+        model = module.build_model(change_layer(config, go_backwards=backwards))
+        outputs.append(np.asarray(model(np.ascontiguousarray(ids))))
+    assert outputs[0] == pytest.approx(outputs[1], abs=1e-6)
+
+
+def test_the_implementation_that_runs_is_the_one_recorded(tmp_path, capsys):
+    run = train("imdb_gru_dropout", tmp_path, "--epochs", "1")
+    assert run.config["settings"]["implementation"] == 1
+    assert "recurrent dropout forces it" in capsys.readouterr().out
+
+
 def test_a_limit_marks_every_file(tmp_path):
     run = train("imdb_gru", tmp_path, "--epochs", "1", "--limit", "20")
     assert run.data == "imdb-limit-20"
@@ -228,25 +289,46 @@ def test_a_recipe_has_the_shape_of_a_recipe(recipe):
     assert ast.get_docstring(tree).partition("\n")[0].endswith("?")
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert functions == ["build_model", "run"]
-    imported = {
-        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-    }
-    assert not any(module.startswith("recipes") for module in imported)
     module = load(recipe)
     assert dataclasses.is_dataclass(module.Config)
     assert "training" in typing.get_type_hints(module.Config)
     assert isinstance(module.Config().training, TrainingConfig)
 
 
-def test_shared_never_imports_recipes_and_reading_never_imports_keras():
+def list_imports(path):
+    """Return the first name of every module that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def test_shared_never_imports_recipes():
     paths = sorted((PROJECT / "shared").rglob("*.py"))
-    assert len(paths) >= 15
+    assert len(paths) >= 20
     for path in paths:
-        assert "recipes." not in {
-            f"{getattr(node, 'module', '') or ''}."
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.ImportFrom)
-        }, path
+        assert "recipes" not in list_imports(path), path
+
+
+def test_recipes_never_import_each_other():
+    for recipe in RECIPES:
+        imports = list_imports(PROJECT / "recipes" / f"{recipe}.py")
+        assert "shared" in imports
+        assert "recipes" not in imports
+
+
+@pytest.mark.parametrize("module", ["runs", "groups", "plots", "tables", "compare"])
+def test_what_reads_run_folders_never_imports_keras(module):
+    program = (
+        f"import sys, shared.{module}\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_python("-c", program)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_recipe_is_in_the_readme():

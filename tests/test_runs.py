@@ -49,7 +49,7 @@ def test_nothing_is_on_disk_before_it_opens(tmp_path):
 def test_every_file_says_what_the_run_was_trained_on(tmp_path):
     folder = open_folder(tmp_path, data="imdb-limit-20")
     folder.write_progress([row(1)], row(1))
-    folder.write_model(make_model())
+    folder.write_model(make_model(), epoch=1)
     folder.close("finished")
     for name in ("config.json", "summary.json"):
         assert json.loads((folder.path / name).read_text())["data"] == "imdb-limit-20"
@@ -63,6 +63,7 @@ def test_every_file_says_what_the_run_was_trained_on(tmp_path):
         facts = json.loads(archive.read(run_folder.MODEL_FACTS))
     assert facts["data"] == "imdb-limit-20"
     assert facts["settings"]["units"] == 3
+    assert facts["epoch"] == 1
     assert keras.models.load_model(folder.path / "best.keras").count_params() == 3
 
 
@@ -89,7 +90,30 @@ def test_an_open_folder_reads_as_running_and_then_as_it_ended(tmp_path):
     run = read_run(folder.path)
     assert run.state == "interrupted"
     assert run.summary["holds"] == "epochs 1 to 1, the model of epoch 1"
+    assert [path.name for path in tmp_path.glob("*/.*")] == []
     assert not (folder.path / ".lock").exists()
+
+
+@pytest.mark.parametrize("function", ["describe_environment", "reset_peak_memory"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_stop_while_opening_leaves_no_half_folder(
+    tmp_path, monkeypatch, function, error
+):
+    def stop():
+        raise error
+
+    monkeypatch.setattr(run_folder, function, stop)
+    with pytest.raises(error):
+        open_folder(tmp_path)
+    for path in tmp_path.glob("*/*"):  # either none, or a whole one
+        assert read_run(path).state in ("running", "interrupted")
+    assert not list(tmp_path.glob("*/.opening*"))
+
+
+def test_a_folder_that_is_just_being_opened_is_not_listed(tmp_path):
+    folder = open_folder(tmp_path)
+    folder.path.rename(folder.path.with_name(".opening-x"))
+    assert find_runs(tmp_path) == []
 
 
 def _die_while_open(root):
@@ -97,6 +121,7 @@ def _die_while_open(root):
 
     folder = open_folder(root)
     folder.write_progress([row(1), row(2)], row(2))
+    folder.write_model(make_model(), epoch=3)  # newer than what the summary tells
     os._exit(9)
 
 
@@ -111,6 +136,7 @@ def test_a_folder_whose_process_died_reads_as_interrupted(tmp_path):
     assert run.state == "interrupted"
     assert run.history["epoch"] == [1, 2]
     assert "interrupted and holds epochs 1 to 2" in run.summary["note"]
+    assert run.summary["holds"] == "epochs 1 to 2, the model of epoch 3"
 
 
 def test_runs_of_the_same_second_do_not_collide(tmp_path, monkeypatch):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from shared.data.imdb_file import (
     number_words,
     read_reviews,
 )
-from shared.data.sample_reviews import SAMPLE_SEED, make_sample_reviews
+from shared.data.sample_reviews import make_sample_reviews
 from shared.data.sources import find_source
 from shared.data.splits import Examples, Sequences, Splits
 from shared.errors import UserError
@@ -110,10 +111,11 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
                 f"training reviews at --validation-share {config.validation_share}."
             )
         test_rows = balanced_order(reviews.test_labels, seed)[: config.limit]
-    if not len(train_rows) or not len(validation_rows):
+    if not len(validation_rows) or len(set(reviews.train_labels[train_rows])) < 2:
         raise UserError(
-            f"--validation-share {config.validation_share}: leaves an empty part of "
-            f"{len(reviews.train_labels):,} reviews; take e.g. 0.2."
+            f"--validation-share {config.validation_share}: leaves too few of "
+            f"{len(reviews.train_labels):,} reviews to train on or to validate with; "
+            "take e.g. 0.2."
         )
 
     def pad(sequences: Sequences, labels: np.ndarray, rows: np.ndarray) -> Examples:
@@ -166,15 +168,12 @@ def find_reviews(config: ReviewsConfig) -> Reviews:
 
 
 def _sample() -> Reviews:
-    (train, train_labels), (test, test_labels) = (
-        make_sample_reviews("train"),
-        make_sample_reviews("test"),
-    )
-    return Reviews(
-        name="imdb-sample",
-        train=number_words(train),
-        train_labels=train_labels,
-        test=number_words(test),
-        test_labels=test_labels,
-        facts={"origin": "generated", "corpus_seed": SAMPLE_SEED},
-    )
+    parts: dict[str, Any] = {}
+    digest = hashlib.sha256()
+    for part in ("train", "test"):
+        ranks, labels = make_sample_reviews(part)
+        for array in (ranks.tokens, ranks.offsets, labels):
+            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        parts |= {part: number_words(ranks), f"{part}_labels": labels}
+    facts = {"origin": "generated", "sha256": digest.hexdigest()}
+    return Reviews(name="imdb-sample", facts=facts, **parts)

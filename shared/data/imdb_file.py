@@ -7,16 +7,16 @@ set) has the id r + 3.
 
 from __future__ import annotations
 
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from shared.data.batches import START
 from shared.data.object_arrays import read_array, read_sequences
-from shared.data.sources import Source, cache_dir
+from shared.data.sources import KERAS_CACHE, Source, cache_dir
 from shared.data.splits import Sequences
 from shared.errors import UserError
 from shared.files import write_whole
@@ -25,6 +25,7 @@ URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz"
 SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 FIRST_WORD = 4  # id of rank 1
 CACHE_FORMAT = 1
+ABANDONED = 3600  # seconds after which nobody is still writing a file
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,17 @@ def read_reviews(source: Source) -> Reviews:
     """
     cached = cache_dir() / f"imdb-{source.sha256[:16]}-v{CACHE_FORMAT}.npz"
     reviews = _read_cache(cached, source)
-    if reviews is None:
-        print("First use of this file: converting it to a cache", flush=True)
-        reviews = _read_original(source)
-        try:
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{cached}.lock"):
-                write_whole(cached, lambda part: _write_cache(part, reviews))
-        except OSError as error:
-            print(f"Not cached ({error.strerror}: {cached}); the next run is as slow.")
+    if reviews is not None:
+        return reviews
+    print("First use of this file: converting it to a cache", flush=True)
+    reviews = _read_original(source)
+    try:
+        for left in cached.parent.glob(".part-*-imdb-*"):  # by a killed process
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink(missing_ok=True)
+        write_whole(cached, lambda part: _write_cache(part, reviews))
+    except OSError as error:
+        print(f"Not cached ({error.strerror}: {cached}); the next run is as slow.")
     return reviews
 
 
@@ -84,9 +87,12 @@ def _read_original(source: Source) -> Reviews:
                     raise ValueError(f"its labels are not 0 and 1 ({part})")
                 parts |= {part: sequences, f"{part}_labels": labels.astype(np.int8)}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
+        remedy = f"Replace it by the file from {URL}"
+        if source.origin == KERAS_CACHE:
+            remedy = "Delete it, and the next run downloads it anew"
         raise UserError(
-            f"{source.path}: not a readable imdb.npz ({error}). Replace it by the file "
-            f"from {URL}, name another folder with --data-dir, or take --data sample."
+            f"{source.path}: not a readable imdb.npz ({error}). {remedy}, name another "
+            "folder with --data-dir, or take --data sample."
         ) from None
     return Reviews(name="imdb", facts=_facts(source), **parts)
 

@@ -17,6 +17,7 @@ import numpy as np
 from shared.data.splits import Sequences
 
 MAX_BYTES = 2**30  # of one array, unpacked; the real reviews need 35 MB
+MAX_TOKENS = 2**27  # of one array; the real reviews have 6 million
 MAX_TOKEN = 2**31 - 16
 
 
@@ -85,7 +86,14 @@ def read_sequences(archive: zipfile.ZipFile, name: str) -> Sequences:
     rows = _state_of(array, name)
     if not isinstance(rows, list) or len(rows) != shape[0]:
         raise ValueError(f"{name} does not hold the {shape[0]} lists it announces")
-    return _join([_read_row(row, f"{name}[{k}]") for k, row in enumerate(rows)])
+    tokens: list[np.ndarray] = []
+    num_tokens = 0
+    for k, row in enumerate(rows):
+        tokens.append(_read_row(row, f"{name}[{k}]"))
+        num_tokens += len(tokens[-1])
+        if num_tokens > MAX_TOKENS:  # a pickle can name one list many times
+            raise ValueError(f"{name} holds more than {MAX_TOKENS:,} tokens")
+    return _join(tokens)
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -176,7 +184,10 @@ def _decode(row: _Array, where: str) -> np.ndarray:
         raise ValueError(f"{where} is not a list of integers")
     if order not in {"<", ">", "|"} or len(data) % int(code[1]):
         raise ValueError(f"{where} is not a list of integers")
-    return np.frombuffer(data, np.dtype(code).newbyteorder(order))
+    values = np.frombuffer(data, np.dtype(code).newbyteorder(order))
+    if row.state[1] != values.shape:
+        raise ValueError(f"{where} is not a list of integers")
+    return values
 
 
 def _join(rows: list[np.ndarray]) -> Sequences:

@@ -11,6 +11,7 @@ from shared.files import hash_file
 
 DATA_VARIABLE = "RNN_RECIPES_DATA"
 CACHE_VARIABLE = "RNN_RECIPES_CACHE"
+KERAS_CACHE = "Keras cache"
 DOWNLOAD_TIMEOUT = 30  # seconds without an answer
 
 
@@ -81,7 +82,7 @@ def find_source(
         missed.append(f"no {name} in {folder} ({flag})")
     cached = keras_cache_dir() / name
     if cached.is_file():
-        return _read(cached, "Keras cache"), missed
+        return _read(cached, KERAS_CACHE), missed
     missed.append(f"no {name} in the Keras cache ({cached.parent})")
     try:
         _download(url, sha256, cached)

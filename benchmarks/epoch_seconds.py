@@ -43,6 +43,11 @@ def main() -> None:
                 (run,) = find_runs(Path(scratch))
             seconds[path.stem].append(run.history["seconds"][1])
             print(repeat + 1, path.stem, seconds[path.stem][-1], flush=True)
+        target = _write_table(seconds)
+    print(f"Saved {target}")
+
+
+def _write_table(seconds: dict[str, list[float]]) -> Path:
     fastest = min(statistics.median(values) for values in seconds.values())
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -54,7 +59,8 @@ def main() -> None:
         writer.writerow([name.replace("_", "-"), len(values), *row])
     target = PROJECT / "results" / "benchmarks" / "epoch_seconds.csv"
     write_text(target, table.getvalue())
-    print(table.getvalue(), f"Saved {target}", sep="\n")
+    print(table.getvalue())
+    return target
 
 
 if __name__ == "__main__":

@@ -152,8 +152,9 @@ def test_bars_that_read_other_words_are_all_shown_and_named(tmp_path):
     make_run(tmp_path, length=50)
     names = [bar["name"] for bar in list_bars(groups_of(tmp_path))]
     assert names == [
-        "majority class (imdb-gru --length 50)", "majority class (imdb-gru --length 500)",
-    ]  # fmt: skip
+        "majority class (imdb-gru --length 50)",
+        "majority class (imdb-gru --length 500)",
+    ]
 
 
 def test_bars_of_several_seeds_are_one(tmp_path):

@@ -165,6 +165,14 @@ def test_backwards_reading_is_a_flag_or_refused(recipe, tmp_path, capsys):
         assert run.config["changed"]["go_backwards"] is True
 
 
+FLAGS = [
+    {},
+    {"go_backwards": True},
+    {"return_sequences": True},
+    {"go_backwards": True, "return_sequences": True},
+]
+
+
 def change_layer(config, **changes):
     """Return a config with flags of its recurrent layer changed."""
     (name,) = {"gru", "lstm", "simple_rnn"} & {
@@ -175,9 +183,7 @@ def change_layer(config, **changes):
 
 
 @pytest.mark.parametrize("padding", ["left", "right"])
-@pytest.mark.parametrize("flags", [{}, {"go_backwards": True}, {"return_sequences": True},
-                                   {"go_backwards": True, "return_sequences": True}],
-                         ids=lambda f: "+".join(f) or "plain")  # fmt: skip
+@pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: "+".join(flags) or "plain")
 @pytest.mark.parametrize("recipe", IMDB)
 def test_masked_padding_never_moves_the_output(recipe, flags, padding):
     module = load(recipe)

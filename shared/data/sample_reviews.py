@@ -1,9 +1,10 @@
 """Generated reviews, so that the main job works without a file or a network.
 
-They imitate what makes real reviews hard: a verdict that comes late, praise and
-blame of single aspects that need not agree with it, negation some words ahead of the
-word it turns, and contrast ("for all its charm it is dull"). The order of the words
-decides, so a model that only counts words stays far below one that reads.
+They imitate what makes real reviews hard: a verdict that comes late, praise and blame
+of single aspects that need not agree with it, negation some words ahead of the word it
+turns, and contrast: every verdict concedes as many words to the other side. So counting
+words tells nothing, pairs of neighbouring words tell a little (the more, the shorter
+the end that is read), and a network that reads in order can tell nearly all.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ import numpy as np
 from shared.data.splits import Sequences
 
 SAMPLE_SEED = 20_110_619
-NUM_REVIEWS = {"train": 5_000, "test": 2_000}
+NUM_REVIEWS = {"train": 4_000, "test": 2_000}
 NEGATED = 0.1  # share of the judgements that turn the opposite word round
-VERDICT = (("it", 3), ("the film", 2))  # subjects, and judgements of each
+VERDICT = (
+    ("for all that was", "concession"),
+    ("and the rest was", "concession"),
+    ("it was", "verdict"),
+    ("the film was", "verdict"),
+)  # each with two judgements
 
 GOOD = [
     "good", "great", "fine", "superb", "moving", "clever", "charming", "funny",
@@ -129,11 +135,10 @@ def _judge(draw: _Draw, positive: bool) -> list[str]:
 
 
 def _write_verdict(draw: _Draw, positive: bool) -> list[str]:
+    """Concede as many words to the other side as the verdict then says itself."""
     words = draw.one(OPENINGS).split()
-    if draw.share() < 0.5:
-        words += ["for", "all", "that", "was", *_judge(draw, not positive)]
-    for subject, num_judgements in VERDICT:
-        words += [*subject.split(), "was", *_judge(draw, positive)]
-        for _ in range(num_judgements - 1):
-            words += ["and", *_judge(draw, positive)]
+    for opening, side in VERDICT:
+        judged = positive if side == "verdict" else not positive
+        words += [*opening.split(), *_judge(draw, judged)]
+        words += ["and", *_judge(draw, judged)]
     return words

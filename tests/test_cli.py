@@ -76,7 +76,7 @@ def test_a_bad_input_is_one_line_and_status_2_before_any_data(
 
     monkeypatch.setattr(imdb_gru, "load_reviews", load)
     with pytest.raises(SystemExit) as exit_:
-        main(imdb_gru.Config, imdb_gru.run, [*flags, "--results-dir", str(tmp_path)])
+        main(imdb_gru.Config, imdb_gru.run, ["--results-dir", str(tmp_path), *flags])
     assert exit_.value.code == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ")

@@ -32,7 +32,7 @@ class Config:
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in ten
+        length=500,  # twice the mean review, cuts one in twelve
         keep="end",  # what Keras' pad_sequences does, and where the verdict stands
         padding="left",  # so that the last step read is a word
         mask=False,

@@ -37,7 +37,7 @@ class Config:
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in ten
+        length=500,  # twice the mean review, cuts one in twelve
         keep="end",  # what Keras' pad_sequences does, and where the verdict stands
         padding="left",  # so that the last step read is a word
         mask=False,
@@ -69,15 +69,13 @@ def build_model(config: Config) -> keras.Model:
         mask_zero=config.reviews.mask,
         name="words",
     )(word_ids)
-    states = words
+    review = words
     for level in range(1, NUM_LAYERS + 1):
-        flags = config.simple_rnn.arguments()
-        if level > 1:
-            flags["go_backwards"] = False  # the first layer has turned the order round
-        if level < NUM_LAYERS:
-            flags["return_sequences"] = True
-        states = layers.SimpleRNN(**flags, name=f"simple_rnn_{level}")(states)
-    review = states
+        flags = config.simple_rnn.arguments(
+            go_backwards=config.simple_rnn.go_backwards and level == 1,  # turns all
+            return_sequences=config.simple_rnn.return_sequences or level < NUM_LAYERS,
+        )
+        review = layers.SimpleRNN(**flags, name=f"simple_rnn_{level}")(review)
     if config.simple_rnn.return_sequences:
         review = layers.GlobalAveragePooling1D(name="mean_of_steps")(review)
     positive = layers.Dense(1, activation="sigmoid", name="positive")(review)

@@ -82,8 +82,8 @@ def _run_to_the_end(
 
 
 def _show(folder: Any) -> None:
-    """Draw the curves of a run and tell what it reached."""
-    from shared.plots import draw_curves
+    """Draw the pictures of a run and tell what it reached."""
+    from shared.figures import draw_run
     from shared.runs import find_runs, read_run
     from shared.tables import show_run
 
@@ -91,8 +91,8 @@ def _show(folder: Any) -> None:
         print("\nInterrupted before training; nothing was written.")
         return
     run = read_run(folder.path)
-    if run.history:
-        folder.write_figure(draw_curves(run))
+    for name, figure in draw_run(run):
+        folder.write_figure(name, figure)
     show_run(run, find_runs(folder.root, folder.recipe))
 
 

@@ -9,9 +9,7 @@ Writes a picture and two CSV files to results/comparisons. Reads files only.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -26,10 +24,11 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.environment import PROJECT
-from shared.files import write_text, write_whole
+from shared.files import to_csv, write_text, write_whole
 from shared.flags import one_line_errors, parse
 from shared.groups import Group, choose_runs, group_runs, list_bars
 from shared.runs import RUNS, Run
+from shared.tables import spell, spell_metric
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -74,7 +73,8 @@ def show_groups(groups: Sequence[Group]) -> None:
         members = [group for group in groups if group.data == data]
         metric = _metric(members[0].runs[0])
         table = Table(
-            title=f"{data}: {metric}, mean ± standard deviation over n seeds",
+            title=f"{data}: {spell_metric(members[0].runs[0])}, mean ± standard "
+            "deviation over n seeds",
             title_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
@@ -104,7 +104,7 @@ def show_groups(groups: Sequence[Group]) -> None:
                 f"{row['seconds_per_epoch']:.1f}",
             )
         for bar in list_bars(members):
-            scores = [f"{bar[part][metric]:.4f}" for part in ("validation", "test")]
+            scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
             table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
         console.print(table)
 
@@ -124,8 +124,8 @@ def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[P
     ]
     figure = draw_comparison(groups)
     write_whole(paths[0], lambda part: figure.savefig(part))
-    write_text(paths[1], _to_csv(_list_rows(groups)))
-    write_text(paths[2], _to_csv(_list_epochs(groups)))
+    write_text(paths[1], to_csv(_list_rows(groups)))
+    write_text(paths[2], to_csv(_list_epochs(groups)))
     return paths
 
 
@@ -166,10 +166,8 @@ def _summarise(group: Group) -> dict[str, Any]:
     }
     for name, column in values.items():
         known = [value for value in column if value is not None]
-        row[f"{name}_mean"] = round(statistics.fmean(known), 5) if known else None
-        row[f"{name}_sd"] = (
-            round(statistics.stdev(known), 5) if len(known) > 1 else None
-        )
+        row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
+        row[f"{name}_sd"] = _round(statistics.stdev(known)) if len(known) > 1 else None
     row["parameters"] = summaries[0]["parameters"]
     seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
     row["seconds_per_epoch"] = round(seconds, 3)
@@ -189,20 +187,16 @@ def _list_epochs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
                 yield row
 
 
-def _to_csv(rows: Iterable[dict[str, Any]]) -> str:
-    rows = list(rows)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return table.getvalue()
-
-
 def _spread(row: dict[str, Any], name: str) -> str:
     mean, deviation = row[f"{name}_mean"], row[f"{name}_sd"]
     if mean is None:
         return "-"
-    return f"{mean:.4f}" + (f"\n±{deviation:.4f}" if deviation is not None else "")
+    return spell(mean) + (f"\n±{spell(deviation)}" if deviation is not None else "")
+
+
+def _round(value: float) -> float:
+    """Keep six digits."""
+    return float(f"{value:.6g}")
 
 
 def _metric(run: Run) -> str:

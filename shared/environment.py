@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn")
+PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
 
 
 def describe_environment() -> dict[str, Any]:

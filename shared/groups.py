@@ -15,8 +15,17 @@ from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
 NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
-# Settings that decide what the bars read.
-BAR_SETTINGS = ("vocabulary", "length", "keep", "validation_share")
+# Settings of the data, which decide what the bars read.
+BAR_SETTINGS = (
+    "vocabulary", "length", "keep", "validation_share",  # reviews
+    "lookback", "sampling", "delay", "target", "train_share", "stride", "max_gap",
+    "skip_columns",  # weather
+    "frequency", "time_step", "noise", "phase", "points", "train_points",
+    "validation_points", "test_points",  # sine
+    "order", "source_seed", "concentration", "train_vowels", "validation_vowels",
+    "test_vowels",  # vowels
+    "steps", "features", "train_windows", "validation_windows", "test_windows",  # sums
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
     for group in groups:
         for run in group.runs:
             settings = run.config["settings"]
-            reads = tuple((name, settings.get(name)) for name in BAR_SETTINGS)
+            reads = tuple((name, str(settings.get(name))) for name in BAR_SETTINGS)
             for bar in run.summary["bars"]:
                 found.setdefault((bar["name"], reads), {}).setdefault(run.seed, bar)
                 owners.setdefault((bar["name"], reads), group.label)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from shared.groups import Group, list_bars
-from shared.metrics import TITLES
+from shared.metrics import spell_title
+from shared.tables import spell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,9 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555",
 )  # fmt: skip
 BAR_COLOUR = "#777777"
-BAR_STYLES = (":", "--", "-.", (0, (1, 3)))
+FLOOR_COLOUR = "#B00020"  # nobody can do better
+BAR_STYLES = (":", "--", "-.", (0, (1, 3)), (0, (6, 3)), (0, (3, 1, 1, 1, 1, 1)))
+WIDE = 20  # ratio of the highest to the lowest score from which on logarithms help
 PANEL = (4.6, 3.7)  # inches
 LEGEND = 2.2  # inches beside each row of panels
 
@@ -35,7 +38,7 @@ def draw_curves(run: Run) -> Figure:
         run: A run with at least one epoch.
     """
     metrics = list_metrics(run.history)
-    figure, axes = _make_panels(1, len(metrics))
+    figure, axes = make_panels(1, len(metrics))
     epochs = run.history["epoch"]
     best = run.summary["best"]
     for axis, metric in zip(axes[0], metrics, strict=True):
@@ -44,15 +47,16 @@ def draw_curves(run: Run) -> Figure:
             epochs, train, "o-", ms=3, color=COLOURS[0], alpha=0.45, label="training"
         )
         axis.plot(epochs, validation, "o-", ms=4, color=COLOURS[1], label="validation")
+        _scale([*train, *validation], axis)
         _draw_bars(axis, run.summary["bars"], metric)
         if best is not None and best[f"val_{metric}"] is not None:
             axis.plot(
                 best["epoch"], best[f"val_{metric}"], "o", ms=11, mfc="none",
                 mec=COLOURS[1], mew=1.6, label=f"best epoch ({best['epoch']})",
             )  # fmt: skip
-        _finish_panel(axis, metric)
-    _add_legend(axes[0, -1])
-    figure.suptitle(_plain(_title(run)), fontsize=11, fontweight="bold")
+        _finish_panel(axis, spell_title(metric, _unit(run)))
+    add_legend(axes[0, -1])
+    figure.suptitle(plain_text(_title(run)), fontsize=11, fontweight="bold")
     return figure
 
 
@@ -70,29 +74,37 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
         name: list_metrics(next(g for g in groups if g.data == name).runs[0].history)
         for name in names
     }
-    figure, axes = _make_panels(len(names), max(map(len, metrics.values())))
+    figure, axes = make_panels(len(names), max(map(len, metrics.values())))
     for row, name in zip(axes, names, strict=True):
         members = [group for group in groups if group.data == name]
         for axis, metric in zip(row, metrics[name], strict=False):
             for k, group in enumerate(members):
                 _draw_group(axis, group, metric, COLOURS[k % len(COLOURS)],
                             dashed=k >= len(COLOURS))  # fmt: skip
+            values = [
+                v for g in members for r in g.runs for v in r.history[f"val_{metric}"]
+            ]
+            _scale(values, axis)
             _draw_bars(axis, list_bars(members), metric)
-            _finish_panel(
-                axis, metric, f"Validation {TITLES[metric].lower()} on {name}"
-            )
+            title = spell_title(metric, _unit(members[0].runs[0]))
+            _finish_panel(axis, f"Validation {title[0].lower()}{title[1:]} on {name}")
         repeated = any(len(group.runs) > 1 for group in members)
         title = "line: mean of seeds, band: range" if repeated else None
-        _add_legend(row[len(metrics[name]) - 1], title)
+        add_legend(row[len(metrics[name]) - 1], title)
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
     return figure
 
 
 def list_metrics(history: dict[str, list[float]]) -> list[str]:
-    """Return the metrics of a history, `loss` last."""
-    names = [name for name in history if f"val_{name}" in history]
-    return sorted(names, key=lambda name: name == "loss")
+    """Return the metrics of a history, `loss` last, and not where it is the score."""
+    names = [name for name in history if f"val_{name}" in history and name != "loss"]
+    if "val_loss" in history and not any(
+        np.allclose(history[f"val_{name}"], history["val_loss"], rtol=1e-4)
+        for name in names
+    ):
+        names.append("loss")
+    return names
 
 
 def stack_curves(runs: Sequence[Run], column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +132,7 @@ def _draw_group(
     seeds = f", {len(group.runs)} seeds" if len(group.runs) > 1 else ""
     axis.plot(
         epochs, np.nanmean(values, axis=0), "--" if dashed else "-", marker="o", ms=3.5,
-        color=colour, label=_plain(f"{group.label}{seeds}"),
+        color=colour, label=plain_text(f"{group.label}{seeds}"),
     )  # fmt: skip
     if len(group.runs) > 1:
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
@@ -128,20 +140,28 @@ def _draw_group(
 
 
 def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
-    for bar, style in zip(bars, BAR_STYLES, strict=False):
+    low, high = axis.get_ylim()
+    if axis.get_yscale() == "log":
+        low, high = low / WIDE, high * WIDE
+    else:
+        low, high = low - (high - low), high + (high - low)
+    for k, bar in enumerate(bars):
         value = bar["validation"].get(metric)
-        if value is not None:
-            axis.axhline(
-                value,
-                ls=style,
-                lw=1.3,
-                color=BAR_COLOUR,
-                zorder=1,
-                label=_plain(bar["name"]),
-            )
+        if value is None:
+            continue
+        label = plain_text(bar["name"])
+        style = BAR_STYLES[k % len(BAR_STYLES)]
+        colour = FLOOR_COLOUR if bar.get("is_floor") else BAR_COLOUR
+        if low <= value <= high:
+            axis.axhline(value, ls=style, lw=1.3, color=colour, zorder=1, label=label)
+        else:  # it would press the curves flat
+            place = "above" if value > high else "below"
+            label += f": {spell(value)}, {place} the picture"
+            axis.plot([], [], ls=style, lw=1.3, color=colour, label=label)
 
 
-def _make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+def make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes, (rows, columns), with room for a legend."""
     figure = Figure(
         figsize=(PANEL[0] * columns + LEGEND, PANEL[1] * rows),
         dpi=110,
@@ -151,8 +171,15 @@ def _make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _finish_panel(axis: Axes, metric: str, title: str = "") -> None:
-    axis.set_title(_plain(title) or TITLES[metric], fontsize=10)
+def _scale(values: Sequence[float], axis: Axes) -> None:
+    """Take a logarithmic axis where a linear one would show a corner."""
+    known = [value for value in values if np.isfinite(value)]
+    if known and min(known) > 0 and max(known) / min(known) > WIDE:
+        axis.set_yscale("log")
+
+
+def _finish_panel(axis: Axes, title: str) -> None:
+    axis.set_title(plain_text(title), fontsize=10)
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.25)
@@ -160,7 +187,7 @@ def _finish_panel(axis: Axes, metric: str, title: str = "") -> None:
         axis.spines[side].set_visible(False)
 
 
-def _add_legend(panel: Axes, title: str | None = None) -> None:
+def add_legend(panel: Axes, title: str | None = None) -> None:
     """Name the lines of a row of panels once, to the right of its last panel."""
     panel.legend(
         title=title, title_fontsize=8, alignment="left", fontsize=8, frameon=False,
@@ -168,17 +195,26 @@ def _add_legend(panel: Axes, title: str | None = None) -> None:
     )  # fmt: skip
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Keep matplotlib from reading a dollar sign as mathematics."""
     return text.replace("$", r"\$")
 
 
+def name_run(run: Run) -> str:
+    """Return recipe, data and seed of a run."""
+    return f"{run.recipe} on {run.data}, seed {run.seed}"
+
+
+def _unit(run: Run) -> str:
+    return run.summary["score"].get("unit", "")
+
+
 def _title(run: Run) -> str:
-    title = f"{run.recipe} on {run.data}, seed {run.seed}"
+    title = name_run(run)
     if run.state != "finished":
         return f"{title}: {run.state} after epoch {run.summary['epochs']}"
     if run.summary["test"]:
         metric = run.summary["score"]["metric"]
         value = run.summary["test"]["best"][f"test_{metric}"]
-        title += f": test {metric} {value:.4f} with the best epoch's weights"
+        title += f": test {metric} {spell(value)} with the best epoch's weights"
     return title

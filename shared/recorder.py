@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 
 import keras
+import numpy as np
 
+from shared.baselines.bars import check_floor
+from shared.data.feeding import feed
 from shared.data.splits import Examples
 from shared.run_folder import Row, RunFolder
 
@@ -65,35 +69,49 @@ class Recorder(keras.callbacks.Callback):
         self._tell()
         self._stop_if_hopeless()
 
-    def finish(self, test: Examples) -> None:
-        """Score the test set with the best weights and the last, and close the run."""
-        seconds = time.perf_counter() - self.started
-        scores = None
-        if self.best is not None:
-            last = self._evaluate(test)
-            if self.best is self.rows[-1]:
-                scores = {"best": last, "last": last}
-            else:
-                self.model.set_weights(self.best_weights)
-                scores = {"best": self._evaluate(test), "last": last}
-        note = (
-            "" if self.best else "No epoch had a valid score, so the test was not run."
-        )
-        self.folder.close("finished", note, test=scores, seconds=round(seconds, 2))
+    def finish(
+        self, test: Examples, show: Callable[[keras.Model], None] | None = None
+    ) -> None:
+        """Score the test set with the best weights and the last, and close the run.
+
+        Args:
+            test: Scored here for the first and only time.
+            show: Called with the model of the best epoch before the run is closed,
+                to write down what else it can do.
+        """
+        seconds = round(time.perf_counter() - self.started, 2)
+        if self.best is None:
+            note = "No epoch had a valid score, so the test was not run."
+            self.folder.close("finished", note, seconds=seconds)
+            return
+        scores = {"last": self._evaluate(test)}
+        if self.best is self.rows[-1]:
+            scores["best"] = scores["last"]
+        else:
+            self.model.set_weights(self.best_weights)
+            scores["best"] = self._evaluate(test)
+        predictions = self._predict(test)
+        self.folder.write_predictions(test, predictions)
+        if show is not None:
+            show(self.model)
+        floor = check_floor(self.score, test, predictions)
+        self.folder.close("finished", test=scores, floor_check=floor, seconds=seconds)
 
     @property
     def _watched(self) -> str:
         return f"val_{self.score.metric}"
 
     def _evaluate(self, test: Examples) -> dict[str, float]:
-        scores = self.model.evaluate(
-            test.inputs,
-            test.targets,
-            batch_size=self.batch_size,
-            verbose=0,
-            return_dict=True,
-        )
+        arguments = feed(test, self.batch_size)
+        scores = self.model.evaluate(**arguments, verbose=0, return_dict=True)
         return {f"test_{name}": float(value) for name, value in scores.items()}
+
+    def _predict(self, test: Examples) -> np.ndarray:
+        """Return predictions, (num_examples,), or (num_examples, num_classes)."""
+        arguments = feed(test, self.batch_size)
+        arguments.pop("y", None)
+        predictions = np.asarray(self.model.predict(**arguments, verbose=0))
+        return predictions[:, 0] if predictions.shape[1:] == (1,) else predictions
 
     def _tell(self) -> None:
         row = self.rows[-1]

@@ -6,7 +6,8 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `history.csv`: one row per epoch, counted from 1;
 - `summary.json`: state, best and last epoch, test scores, bars, parameters, time;
 - `best.keras`: the model of the best epoch on validation;
-- `curves.png`: accuracy and loss.
+- `predictions.npz`: its test predictions, the targets, and those of the bars;
+- `curves.png`: score and loss; forecasts have more pictures.
 
 Every file appears whole or not at all. `summary.json` says `unfinished` from the
 first moment until the run ends, so that a folder whose process was killed tells the
@@ -15,20 +16,20 @@ truth by itself; a lock that dies with the process tells a live run from a dead 
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import json
 import math
 import shutil
 import statistics
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock
 
 from shared.environment import (
@@ -36,15 +37,16 @@ from shared.environment import (
     peak_memory_mb,
     reset_peak_memory,
 )
-from shared.files import read_umask, write_text, write_whole
+from shared.files import read_umask, to_csv, write_text, write_whole
 from shared.metrics import ACCURACY, Score
-from shared.runs import LOCK, MODEL_FACTS, RUNS, spell_content
+from shared.runs import LOCK, MODEL_FACTS, PREDICTIONS, RUNS, spell_content
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from shared.data.splits import Splits
+    from shared.baselines.bars import Bar
+    from shared.data.splits import Examples, Splits
 
 Row = dict[str, Any]
 
@@ -80,7 +82,7 @@ class RunFolder:
     def open(
         self,
         splits: Splits,
-        bars: list[dict],
+        bars: list[Bar],
         model: keras.Model,
         score: Score = ACCURACY,
     ) -> None:
@@ -88,12 +90,12 @@ class RunFolder:
 
         Args:
             splits: Its name, sizes and facts are recorded.
-            bars: One dict per simple model: `name`, and the scores on `validation`
-                and `test` in the metrics of the run.
+            bars: Simple models and floors, with scores in the metrics of the run.
             model: A compiled model; its size and compilation are recorded.
             score: What the run is judged by.
         """
         self.score = score
+        self.bars = bars
         identity = {
             "recipe": self.recipe,
             "data": splits.data,
@@ -118,7 +120,8 @@ class RunFolder:
             "best": None,
             "last": None,
             "test": None,
-            "bars": bars,
+            "bars": [bar.facts() for bar in bars],
+            "floor_check": None,
             "parameters": model.count_params(),
             "seconds_per_epoch": None,
             "seconds": None,
@@ -150,11 +153,9 @@ class RunFolder:
             rows: One dict per epoch, all with the same keys, `epoch` first.
             best: The best of them on validation.
         """
-        table = io.StringIO()
-        writer = csv.DictWriter(table, [*rows[0], "data"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | {"data": self.summary["data"]} for row in rows)
-        write_text(self.path / "history.csv", table.getvalue())
+        self.write_table(
+            "history", [row | {"data": self.summary["data"]} for row in rows]
+        )
         self.summary |= {
             "epochs": len(rows),
             "best": best,
@@ -180,9 +181,37 @@ class RunFolder:
 
         write_whole(self.path / "best.keras", write)
 
-    def write_figure(self, figure: Figure) -> None:
-        """Write `curves.png`."""
-        write_whole(self.path / "curves.png", lambda part: figure.savefig(part))
+    def write_predictions(self, test: Examples, predictions: np.ndarray) -> None:
+        """Write `predictions.npz`: float32, one row per test example, in their order.
+
+        Args:
+            test: Its targets, and times where it has some, are kept beside.
+            predictions: (num_examples,) or (num_examples, num_classes).
+        """
+        arrays = {"targets": test.targets, "predictions": predictions.astype("float32")}
+        if test.times is not None:
+            arrays["times"] = test.times
+        kept = [bar for bar in self.bars if bar.predictions is not None]
+        arrays["bars"] = np.array([bar.name for bar in kept])
+        arrays |= {f"bar_{k}": bar.predictions for k, bar in enumerate(kept)}
+
+        def write(part: Path) -> None:
+            with part.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+
+        write_whole(self.path / PREDICTIONS, write)
+
+    def write_figure(self, name: str, figure: Figure) -> None:
+        """Write `<name>.png`."""
+        write_whole(self.path / f"{name}.png", lambda part: figure.savefig(part))
+
+    def write_table(self, name: str, rows: Sequence[Row]) -> None:
+        """Write `<name>.csv`; all rows have the same keys."""
+        write_text(self.path / f"{name}.csv", to_csv(rows))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write `<name>.txt`."""
+        write_text(self.path / f"{name}.txt", text)
 
     def close(self, state: str, note: str = "", **results: Any) -> None:
         """Write how the run ended; it is not live any more.

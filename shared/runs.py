@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from shared.environment import PROJECT
 
 RUNS = PROJECT / "results" / "runs"
 LOCK = ".lock"  # held by the process that trains
+PREDICTIONS = "predictions.npz"
 MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
 
 
@@ -91,6 +93,23 @@ def read_model_epoch(path: Path) -> int | None:
             return json.loads(archive.read(MODEL_FACTS)).get("epoch")
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
+
+
+def read_predictions(path: Path) -> dict[str, np.ndarray] | None:
+    """Return what `predictions.npz` of a run folder holds; None if there is none.
+
+    Returns:
+        `targets`, `predictions`, for a series `times`, and the test predictions of
+        the bars by name with `bar ` in front; the first axis counts test examples.
+    """
+    try:
+        with np.load(path / PREDICTIONS, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    for k, name in enumerate(arrays.pop("bars").tolist()):
+        arrays[f"bar {name}"] = arrays.pop(f"bar_{k}")
+    return arrays
 
 
 def spell_content(epochs: int, model_epoch: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -33,7 +33,7 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
     )
     table.add_column("")
     for part in ("validation", "test"):
-        table.add_column(f"{part} {metric}", justify="right")
+        table.add_column(f"{part} {spell_metric(run)}", justify="right")
     test = summary["test"] or {}
     for name in ("best", "last"):
         if row := summary[name]:
@@ -44,6 +44,8 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
         values = [spell(bar[part].get(metric)) for part in ("validation", "test")]
         table.add_row(bar["name"], *values, style="dim")
     console.print(table)
+    for sentence in [*list_better_bars(summary), *_judge_floor(summary)]:
+        console.print(Text(sentence))
     if place := _find_place(run, earlier):
         console.print(Text(place))
     seconds = summary["seconds_per_epoch"]
@@ -54,7 +56,55 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
 
 def spell(value: float | None) -> str:
     """Write a score, or a dash where there is none."""
-    return "-" if value is None else f"{value:.4f}"
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
+
+
+def spell_metric(run: Run) -> str:
+    """Name what a run is judged by, with its unit: `mae (deg C)`."""
+    score = run.summary["score"]
+    unit = score.get("unit", "")
+    return f"{score['metric']} ({unit})" if unit else score["metric"]
+
+
+def list_better_bars(summary: dict[str, Any]) -> list[str]:
+    """Return a sentence for each simple model that beats the network on the test."""
+    score, test = summary["score"], summary["test"]
+    if not test:
+        return []
+    metric = score["metric"]
+    reached = test["best"][f"test_{metric}"]
+    sentences = []
+    for bar in summary["bars"]:
+        value = bar["test"].get(metric)
+        if value is None or bar.get("is_floor"):
+            continue
+        if value != reached and (value > reached) == score["higher_is_better"]:
+            sentences.append(
+                f"Not reached: {bar['name']}, test {spell(value)} against "
+                f"{spell(reached)}."
+            )
+    return sentences
+
+
+def _judge_floor(summary: dict[str, Any]) -> list[str]:
+    """Say how far the test score is from the best possible, or that it leaks."""
+    check = summary.get("floor_check")
+    if check is None:
+        return []
+    floors = [bar["name"] for bar in summary["bars"] if bar.get("is_floor")]
+    name = floors[-1]  # before it, if any, stands one that is lower and out of reach
+    behind, error = abs(check["difference"]), check["standard_error"]
+    apart = f"{behind:.2g} (standard error {error:.1g})"
+    if check["leak"]:
+        return [
+            f"LEAK: the test score is better than the best possible ({name}) by "
+            f"{apart}. The network has seen what it should not have."
+        ]
+    if check["difference"] < 0:
+        return [f"Better than the best possible ({name}) by {apart}: luck."]
+    return [f"Short of the best possible ({name}) by {apart}."]
 
 
 def _find_place(run: Run, others: Sequence[Run]) -> str:

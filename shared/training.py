@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from shared.data.feeding import feed
 from shared.data.splits import Splits
 from shared.errors import UserError, spell_flag
 
@@ -35,8 +37,11 @@ class TrainingConfig:
     """Passes over the training examples."""
     patience: int | None = None
     """Stop after this many epochs without a better validation score; None never."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """cosine: the learning rate falls to nearly 0 over the epochs, epoch by epoch."""
     seed: int = 0
-    """Sets the split, the first weights, the order of batches and dropout."""
+    """Sets the split (or the data that are generated), the first weights, the order
+    of batches and dropout."""
 
     def check(self) -> None:
         """Refuse settings no training can have.
@@ -87,8 +92,8 @@ def fit(
 
     Args:
         model: Compiled with the loss and the metric of the folder's score.
-        splits: Inputs and targets as arrays; the test part is not touched.
-        training: Batch size, epochs, patience.
+        splits: Inputs as arrays or windows; the test part is not touched.
+        training: Batch size, epochs, schedule, patience.
         folder: An open run folder; its score picks the best epoch, on validation.
 
     Returns:
@@ -104,14 +109,25 @@ def fit(
         batch_size=training.batch_size,
         patience=training.patience,
     )
+    # The bar first, so that the record's line comes after it.
+    callbacks = [keras.callbacks.ProgbarLogger(), recorder]
+    if training.schedule == "cosine":
+        callbacks.insert(0, keras.callbacks.LearningRateScheduler(_cosine(training)))
+    validation = feed(splits.validation, training.batch_size)
     model.fit(
-        splits.train.inputs,
-        splits.train.targets,
-        validation_data=(splits.validation.inputs, splits.validation.targets),
-        batch_size=training.batch_size,
+        **feed(splits.train, training.batch_size, shuffle_seed=training.seed),
+        validation_data=validation["x"]
+        if "y" not in validation
+        else (validation["x"], validation["y"]),
         epochs=training.epochs,
-        # The bar first, so that the record's line comes after it.
-        callbacks=[keras.callbacks.ProgbarLogger(), recorder],
+        callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
     )
     return recorder
+
+
+def _cosine(training: TrainingConfig) -> Callable[[int, float], float]:
+    """Return the learning rate of each epoch, counted from 0: half a cosine wave."""
+    return lambda epoch, _: (
+        training.learning_rate * (1 + math.cos(math.pi * epoch / training.epochs)) / 2
+    )

@@ -209,7 +209,7 @@ def test_the_download_lands_in_the_keras_cache(tmp_path, server):
     content = write_npz(folder / "imdb.npz", make_reviews()).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     find = functools.partial(
-        sources.find_source, "imdb.npz", None, f"{address}/imdb.npz"
+        sources.find_source, ["imdb.npz"], None, f"{address}/imdb.npz"
     )
     found, missed = find(digest)
     assert found.path == tmp_path / "keras" / "datasets" / "imdb.npz"
@@ -230,7 +230,7 @@ def test_a_bad_download_leaves_nothing_behind(tmp_path, server, fault):
         digest = "0" * 64
     if fault == "no answer":
         url = "http://127.0.0.1:9/imdb.npz"
-    found, missed = sources.find_source("imdb.npz", None, url, digest)
+    found, missed = sources.find_source(["imdb.npz"], None, url, digest)
     assert found is None
     assert "no download" in missed[-1]
     left = [p for p in (tmp_path / "keras").rglob("*") if p.is_file()]

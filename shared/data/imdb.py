@@ -147,7 +147,7 @@ def find_reviews(config: ReviewsConfig) -> Reviews:
     """
     if config.data == "sample":
         return _sample()
-    source, missed = find_source("imdb.npz", config.data_dir, URL, SHA256)
+    source, missed = find_source(["imdb.npz"], config.data_dir, URL, SHA256)
     if source is not None:
         print(f"Reviews: {source.path} ({source.origin})")
         return read_reviews(source)

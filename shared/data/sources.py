@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def keras_cache_dir() -> Path:
 
 
 def find_source(
-    name: str, data_dir: Path | None, url: str, sha256: str
+    names: Sequence[str], data_dir: Path | None, url: str | None, sha256: str | None
 ) -> tuple[Source | None, list[str]]:
     """Look for a file at the user's place, in the Keras cache, then on the network.
 
@@ -55,11 +57,12 @@ def find_source(
     cache whole or not at all.
 
     Args:
-        name: File name, e.g. `imdb.npz`.
+        names: File names that will do, the first one found is taken, e.g.
+            `["imdb.npz"]`.
         data_dir: The user's folder, from `--data-dir`; None looks at
             `RNN_RECIPES_DATA`.
-        url: Public address of the file.
-        sha256: Its published hash.
+        url: Public address of the file; None where there is none.
+        sha256: Its published hash; None where none is published.
 
     Returns:
         The file, or None, and a sentence for every place that did not have it.
@@ -68,29 +71,36 @@ def find_source(
         UserError: If the user named a folder that does not exist.
     """
     missed = []
+    wanted = " or ".join(names)
     chosen = data_dir or os.environ.get(DATA_VARIABLE)
     if chosen:
         flag = "--data-dir" if data_dir else DATA_VARIABLE
         folder = Path(chosen).expanduser()
         if not folder.is_dir():
             raise UserError(
-                f"{flag} {folder}: no such folder; name the folder that holds {name}, "
-                "or leave it away."
+                f"{flag} {folder}: no such folder; name the folder that holds "
+                f"{wanted}, or leave it away."
             )
-        if (folder / name).is_file():
-            return _read(folder / name, flag), missed
-        missed.append(f"no {name} in {folder} ({flag})")
-    cached = keras_cache_dir() / name
-    if cached.is_file():
-        return _read(cached, KERAS_CACHE), missed
-    missed.append(f"no {name} in the Keras cache ({cached.parent})")
+        for name in names:
+            if (folder / name).is_file():
+                return _read(folder / name, flag), missed
+        missed.append(f"no {wanted} in {folder} ({flag})")
+    cache = keras_cache_dir()
+    for name in names:
+        if (cache / name).is_file():
+            return _read(cache / name, KERAS_CACHE), missed
+    missed.append(f"no {wanted} in the Keras cache ({cache})")
+    if url is None:
+        missed.append("no public address to download it from")
+        return None, missed
+    path = cache / url.rpartition("/")[2]
     try:
-        _download(url, sha256, cached)
+        _download(url, sha256, path)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         missed.append(f"no download from {url}: {_shorten(reason)}")
         return None, missed
-    return Source(cached, "download", sha256), missed
+    return Source(path, "download", sha256 or hash_file(path)), missed
 
 
 def _read(path: Path, origin: str) -> Source:
@@ -100,7 +110,7 @@ def _read(path: Path, origin: str) -> Source:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
-def _download(url: str, sha256: str, path: Path) -> None:
+def _download(url: str, sha256: str | None, path: Path) -> None:
     """Fetch a file with its hash; OSError or ValueError if it cannot be had."""
     import pooch
 
@@ -108,11 +118,14 @@ def _download(url: str, sha256: str, path: Path) -> None:
     print(f"Downloading {url}", flush=True)
     pooch.retrieve(
         url,
-        known_hash=f"sha256:{sha256}",
+        known_hash=sha256 and f"sha256:{sha256}",
         fname=path.name,
         path=path.parent,
         downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT),
     )
+    if path.suffix == ".zip" and not zipfile.is_zipfile(path):
+        path.unlink()  # a login page, say, that came in its place
+        raise ValueError("what came is no zip archive")
 
 
 def _shorten(text: str, width: int = 100) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from shared.data.windows import Windows
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -38,15 +40,37 @@ class Examples:
     """One part of a data set: what goes in and what shall come out.
 
     Attributes:
-        inputs: An array whose first axis counts examples.
+        inputs: An array whose first axis counts examples, or windows of a series.
         targets: Array, (num_examples, ...).
+        best_possible: What a model that knows how the data were made would predict
+            from the same inputs, in the form the network predicts it; None where
+            nobody knows.
+        times: datetime64, (num_examples,): when each target was measured; None
+            where targets have no time.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Windows
     targets: np.ndarray
+    best_possible: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """How a target of mean 0 and spread 1 becomes one in its own unit.
+
+    Attributes:
+        mean: Added last; the mean of the training targets.
+        spread: Multiplied with; their standard deviation.
+        unit: Of the target, in words; empty where it has none.
+    """
+
+    mean: float = 0.0
+    spread: float = 1.0
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +84,7 @@ class Splits:
         validation: Examples that choose the epoch. Never trained on.
         test: Examples scored once, at the end. They choose nothing.
         facts: Where the data came from (file, SHA-256) and how many there are.
+        scale: From a standardised target to one in its unit.
     """
 
     data: str
@@ -67,3 +92,4 @@ class Splits:
     validation: Examples
     test: Examples
     facts: dict[str, Any] = field(default_factory=dict)
+    scale: TargetScale = TargetScale()

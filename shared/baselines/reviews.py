@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.baselines.bars import Bar, cached_bars, make_bar
 from shared.data.batches import PAD
-from shared.data.sources import cache_dir
 from shared.data.splits import Examples, Splits
-from shared.files import write_text
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-BAR_FORMAT = 1
+BAR_FORMAT = 2
+COLUMNS = {"accuracy": "accuracy", "loss": "cross_entropy"}
 SMOOTHING = 1.0  # alpha of Wang & Manning (2012)
 INVERSE_PENALTY = (
     0.3  # least validation loss among 0.1, 0.3, 1 and 3 on the real reviews
 )
 
 
-def review_bars(splits: Splits) -> list[dict[str, Any]]:
+def review_bars(splits: Splits) -> list[Bar]:
     """Return the bars of a review split: majority class and linear model.
 
     The linear bar takes some seconds on the real reviews, and is cached per split.
@@ -33,31 +32,24 @@ def review_bars(splits: Splits) -> list[dict[str, Any]]:
             targets (num_reviews,), 0 or 1.
 
     Returns:
-        Per bar its `name` and, for `validation` and `test`, `accuracy` and `loss`
-        (binary cross-entropy in nats).
+        Bars with `accuracy` and `loss` (binary cross-entropy in nats).
     """
-    path = cache_dir() / "bars" / f"reviews-{_hash_splits(splits)}.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        print("Fitting the linear bar of this split (once, then cached)", flush=True)
-    bars = [majority_bar(splits), linear_bar(splits)]
-    try:
-        write_text(path, json.dumps(bars))
-    except OSError as error:
-        print(f"Bars not cached ({error.strerror}: {path})")
-    return bars
-
-
-def majority_bar(splits: Splits) -> dict[str, Any]:
-    """Score the class that is most frequent in training, at its training share."""
-    share = float(np.mean(splits.train.targets))
-    return _score(
-        "majority class", splits, lambda part: np.full(len(part), share, np.float64)
+    return cached_bars(
+        f"reviews-{_hash_splits(splits)}",
+        lambda: [majority_bar(splits), linear_bar(splits)],
+        "Fitting the linear bar of this split (once, then cached)",
     )
 
 
-def linear_bar(splits: Splits) -> dict[str, Any]:
+def majority_bar(splits: Splits) -> Bar:
+    """Score the class that is most frequent in training, at its training share."""
+    share = float(np.mean(splits.train.targets))
+    return make_bar(
+        "majority class", splits, lambda part: np.full(len(part), share), COLUMNS
+    )
+
+
+def linear_bar(splits: Splits) -> Bar:
     """Score a logistic regression on uni- and bigrams weighted by naive Bayes.
 
     Each review is the set of its words and pairs of neighbouring words. A feature's
@@ -71,10 +63,11 @@ def linear_bar(splits: Splits) -> dict[str, Any]:
         solver="liblinear", dual=True, C=INVERSE_PENALTY, random_state=0
     )
     model.fit(features.weigh(splits.train), splits.train.targets)
-    return _score(
+    return make_bar(
         "linear model, uni- and bigrams",
         splits,
         lambda part: model.predict_proba(features.weigh(part))[:, 1],
+        COLUMNS,
     )
 
 
@@ -133,19 +126,6 @@ def _list_ngrams(word_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([words, pairs]), np.concatenate(
         [reviews, reviews[1:][follows]]
     )
-
-
-def _score(name: str, splits: Splits, predict: Any) -> dict[str, Any]:
-    bar: dict[str, Any] = {"name": name}
-    for part in ("validation", "test"):
-        examples = getattr(splits, part)
-        positive = np.clip(predict(examples), 1e-7, 1 - 1e-7)
-        truth = examples.targets > 0.5
-        bar[part] = {
-            "accuracy": float(np.mean((positive > 0.5) == truth)),
-            "loss": float(-np.mean(np.log(np.where(truth, positive, 1 - positive)))),
-        }
-    return bar
 
 
 def _hash_splits(splits: Splits) -> str:

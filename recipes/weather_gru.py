@@ -1,0 +1,82 @@
+"""Does a GRU forecast tomorrow's temperature better than today's does?
+
+Trains one GRU layer on five days of hourly weather to tell the temperature 24 hours
+ahead, in the setting of Deep Learning with Python.
+
+    make weather-gru        python recipes/weather_gru.py --units 16 --reverse
+
+Compare with weather-dense, which has no memory, with --reverse, which feeds time
+backwards, and with both bars: `make compare RUNS="weather-gru weather-dense"`.
+Reference result: results/reference/weather.csv.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.baselines.forecast import forecast_bars
+from shared.cli import main
+from shared.data.weather import WeatherConfig, load_weather
+from shared.metrics import absolute_error
+from shared.recurrent import GRUConfig
+from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+
+if TYPE_CHECKING:
+    import keras
+
+    from shared.data.splits import Splits
+    from shared.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Config:
+    """The setting of the book, flag by flag."""
+
+    weather: WeatherConfig = WeatherConfig(
+        lookback=120,  # five days of hourly steps
+        sampling=6,  # the station writes every ten minutes
+        delay=24,  # a day after the last step
+        target="T (degC)",
+        train_share=0.5,
+        validation_share=0.25,
+    )
+    gru: GRUConfig = GRUConfig(units=32)
+    training: TrainingConfig = TrainingConfig(
+        optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
+    )
+
+
+def build_model(config: Config, splits: Splits) -> keras.Model:
+    """Return windows (batch, steps, features) -> forecast in deg C (batch, 1)."""
+    from keras import Input, Model, layers
+
+    windows = Input(splits.train.inputs.shape[1:], name="windows")
+    memory = layers.GRU(**config.gru.arguments(), name="gru")(windows)
+    if config.gru.return_sequences:
+        memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
+    standard = layers.Dense(1, name="standard")(memory)
+    degrees = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="degrees")
+    return Model(windows, degrees(standard), name="weather_gru")
+
+
+def run(config: Config, folder: RunFolder) -> None:
+    """Train once and leave a run folder."""
+    set_seed(config.training.seed)
+
+    splits = load_weather(config.weather)
+
+    model = build_model(config, splits)
+    model.compile(
+        optimizer=build_optimizer(config.training), loss="mse", metrics=["mae"]
+    )
+
+    bars = forecast_bars(splits, config.weather)
+    folder.open(splits, bars, model, absolute_error(splits.scale.unit))
+    record = fit(model, splits, config.training, folder)
+
+    record.finish(splits.test)
+
+
+if __name__ == "__main__":
+    main(Config, run)

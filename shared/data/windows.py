@@ -1,0 +1,82 @@
+"""Windows of a long series, cut only when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one series; memory holds the series once and a start per window.
+
+    Attributes:
+        series: float32, (num_rows, num_features).
+        starts: int64, (num_windows,): row of each window's earliest step.
+        steps: Steps of a window.
+        sampling: Rows from one step to the next.
+        reverse: Whether a window runs from its latest step to its earliest.
+    """
+
+    series: np.ndarray
+    starts: np.ndarray
+    steps: int
+    sampling: int = 1
+    reverse: bool = False
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Windows, steps and features, as an array of all of them would have."""
+        return len(self.starts), self.steps, self.series.shape[1]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """int64, (steps,): rows from a window's start, in the order they are fed."""
+        offsets = np.arange(self.steps) * self.sampling
+        return offsets[::-1].copy() if self.reverse else offsets
+
+    def cut(self, which: slice | np.ndarray) -> np.ndarray:
+        """Return some of the windows, float32, (num_chosen, steps, num_features)."""
+        return self.series[self.starts[which][:, None] + self.offsets]
+
+
+def label_segments(times: np.ndarray, interval: np.timedelta64) -> np.ndarray:
+    """Number the stretches without a gap.
+
+    For example, at an interval of 10 minutes the times 0:00, 0:10, 0:40 and 0:50
+    give 0, 0, 1, 1.
+
+    Args:
+        times: datetime64, (num_rows,), increasing.
+        interval: From one row to the next where nothing is missing.
+
+    Returns:
+        int64, (num_rows,).
+    """
+    return np.concatenate([[0], np.cumsum(np.diff(times) != interval)])
+
+
+def find_starts(
+    segments: np.ndarray, first: int, stop: int, span: int, stride: int
+) -> np.ndarray:
+    """Return where windows start whose rows and target lie in one part and segment.
+
+    For example, with segments 0, 0, 0, 1, 1, 1, 1, `first=0`, `stop=7`, `span=2` and
+    `stride=1`, windows start at rows 0, 3 and 4.
+
+    Args:
+        segments: int64, (num_rows,), from `label_segments`.
+        first: First row of the part.
+        stop: Row after the last of the part.
+        span: Rows from a window's start to its target.
+        stride: Rows from one candidate to the next, counted from `first`.
+
+    Returns:
+        int64, (num_windows,), increasing; empty if there is no such window.
+    """
+    candidates = np.arange(first, stop - span, stride)
+    return candidates[segments[candidates] == segments[candidates + span]]

@@ -120,6 +120,7 @@ def fit(
         if "y" not in validation
         else (validation["x"], validation["y"]),
         epochs=training.epochs,
+        shuffle="y" in validation,  # a stream of windows is shuffled already
         callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
     )

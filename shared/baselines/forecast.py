@@ -39,7 +39,7 @@ def forecast_bars(splits: Splits, weather: WeatherConfig) -> list[Bar]:
         "Solving the ridge regression of this split (once, then cached)",
     )
     if splits.test.best_possible is not None:
-        bars = [floor_bar("best possible", splits, FORECAST), *bars]
+        bars = [floor_bar("the generator itself", splits, FORECAST), *bars]
     return bars
 
 

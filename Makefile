@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test update-stored lint compare bench-load bench-epochs clean $(RECIPES)
+.PHONY: help setup test update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -26,7 +26,7 @@ test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
 update-stored: $(TEST_READY) ## write the losses that the tests compare with anew (moves numbers)
-	$(BIN)/python -m pytest tests/test_recipes.py -k losses_are_those_stored --update-stored
+	$(BIN)/python -m pytest tests -k losses_are_those_stored --update-stored
 
 lint: $(TEST_READY) ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -36,6 +36,9 @@ bench-load: $(READY) ## time and memory of loading the reviews, beside Keras' ow
 
 bench-epochs: $(READY) ## seconds per epoch of every IMDB recipe on the real reviews, in turn
 	@$(BIN)/python benchmarks/epoch_seconds.py $(ARGS)
+
+bench-weather: $(READY) ## time and memory of weather-gru on one year of weather and on ten
+	@$(BIN)/python benchmarks/weather_rows.py $(ARGS)
 
 clean: ## remove .venv; results stay
 	rm -rf $(VENV)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines import review_bars
+from shared.baselines.reviews import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
 from shared.errors import UserError

@@ -58,7 +58,7 @@ def build_model(config: Config) -> keras.Model:
     """Return vowels (batch, steps, 5) -> probabilities of the next (batch, 5)."""
     from keras import Input, Model, layers
 
-    vowels = Input((None, len(VOWELS)), name="vowels")
+    vowels = Input((config.vowels.lookback, len(VOWELS)), name="vowels")
     memory = layers.GRU(**config.gru.arguments(), name="gru")(vowels)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)

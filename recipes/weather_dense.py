@@ -62,9 +62,9 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     windows = Input(splits.train.inputs.shape[1:], name="windows")
     numbers = layers.Flatten(name="numbers")(windows)
     hidden = layers.Dense(config.units, activation="relu", name="hidden")(numbers)
-    standard = layers.Dense(1, name="standard")(hidden)
-    degrees = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="degrees")
-    return Model(windows, degrees(standard), name="weather_dense")
+    change = layers.Dense(1, name="change")(hidden)
+    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    return Model(windows, degrees(change), name="weather_dense")
 
 
 def run(config: Config, folder: RunFolder) -> None:

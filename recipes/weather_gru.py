@@ -55,9 +55,9 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     memory = layers.GRU(**config.gru.arguments(), name="gru")(windows)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
-    standard = layers.Dense(1, name="standard")(memory)
-    degrees = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="degrees")
-    return Model(windows, degrees(standard), name="weather_gru")
+    change = layers.Dense(1, name="change")(memory)
+    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    return Model(windows, degrees(change), name="weather_gru")
 
 
 def run(config: Config, folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from shared.plots import (
     BAR_COLOUR,
     COLOURS,
     add_legend,
+    add_title,
     draw_curves,
     make_panels,
     name_run,
@@ -71,9 +72,7 @@ def draw_forecast(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     axis.tick_params(axis="x", labelrotation=25, labelsize=8)
     axis.grid(alpha=0.25)
     add_legend(axis)
-    figure.suptitle(
-        plain_text(f"{name_run(run)}: forecast and truth, test part"), fontsize=11
-    )
+    add_title(figure, f"{name_run(run)}: forecast and truth, test part")
     return figure
 
 
@@ -97,7 +96,7 @@ def draw_error_by_hour(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)
     add_legend(axis)
-    figure.suptitle(plain_text(name_run(run)), fontsize=11)
+    add_title(figure, name_run(run))
     return figure
 
 
@@ -122,7 +121,7 @@ def draw_free_run(run: Run, rows: list[dict[str, str]]) -> Figure:
     axis.set_ylim(-1.6, 1.6)
     axis.grid(alpha=0.25)
     add_legend(axis)
-    figure.suptitle(plain_text(f"{name_run(run)}: free-running forecast"), fontsize=11)
+    add_title(figure, f"{name_run(run)}: free-running forecast")
     return figure
 
 

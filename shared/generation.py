@@ -110,8 +110,11 @@ def write_vowels(
     rows = []
     for context in contexts:
         rows += _compare_next(model, source, windows, context)
-    folder.write_table("next_vowel", rows)
-    _print_next(rows)
+        if not rows or rows[-1]["context"] != context:
+            print(f"{context} does not occur in the test text.")
+    if rows:
+        folder.write_table("next_vowel", rows)
+        _print_next(rows)
     random = np.random.default_rng([seed, 0x7E87])
     texts = write_texts(model, windows, random)
     folder.write_text("generated", "\n".join(spell(text) for text in texts) + "\n")
@@ -175,13 +178,17 @@ def ngram_distance(texts: np.ndarray, source: VowelSource, n: int) -> float:
 def _compare_next(
     model: keras.Model, source: VowelSource, windows: np.ndarray, context: str
 ) -> list[dict[str, Any]]:
-    """Average the network's probabilities over the windows that end in a context."""
+    """Average the network's probabilities over the windows that end in a context.
+
+    Returns:
+        A row per vowel; none if no window ends so.
+    """
     ending = parse(context)
     read = min(len(ending), windows.shape[1])
     vowels = windows.argmax(axis=-1)[:, -read:]
     found = windows[(vowels == ending[-read:]).all(axis=1)]
-    if not len(found):  # rare in this language: let nothing but the context be read
-        found = encode(ending)[None, -read:]
+    if not len(found):
+        return []  # rare in this language, or the test text is short
     shares = np.asarray(model.predict(found, verbose=0)).mean(axis=0)
     truth = source.predict(ending[None])[0] if len(ending) >= source.order else None
     return [

@@ -133,7 +133,10 @@ def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
                 owners.setdefault((bar["name"], reads), group.label)
     times = Counter(name for name, _ in found)
     return [
-        {"name": name if times[name] == 1 else f"{name} ({owners[name, reads]})"}
+        {
+            "name": name if times[name] == 1 else f"{name} ({owners[name, reads]})",
+            "is_floor": next(iter(bars.values())).get("is_floor", False),
+        }
         | {
             part: _average([bar[part] for bar in bars.values()])
             for part in ("validation", "test")

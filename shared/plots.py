@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def draw_curves(run: Run) -> Figure:
     Args:
         run: A run with at least one epoch.
     """
-    metrics = list_metrics(run.history)
+    metrics = list_metrics(run)
     figure, axes = make_panels(1, len(metrics))
     epochs = run.history["epoch"]
     best = run.summary["best"]
@@ -56,7 +57,7 @@ def draw_curves(run: Run) -> Figure:
             )  # fmt: skip
         _finish_panel(axis, spell_title(metric, _unit(run)))
     add_legend(axes[0, -1])
-    figure.suptitle(plain_text(_title(run)), fontsize=11, fontweight="bold")
+    add_title(figure, _title(run))
     return figure
 
 
@@ -71,7 +72,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
     """
     names = list(dict.fromkeys(group.data for group in groups))
     metrics = {
-        name: list_metrics(next(g for g in groups if g.data == name).runs[0].history)
+        name: list_metrics(next(g for g in groups if g.data == name).runs[0])
         for name in names
     }
     figure, axes = make_panels(len(names), max(map(len, metrics.values())))
@@ -96,9 +97,11 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
     return figure
 
 
-def list_metrics(history: dict[str, list[float]]) -> list[str]:
-    """Return the metrics of a history, `loss` last, and not where it is the score."""
+def list_metrics(run: Run) -> list[str]:
+    """Return what a run recorded: its score first, `loss` last, each curve once."""
+    history, score = run.history, run.summary["score"]["metric"]
     names = [name for name in history if f"val_{name}" in history and name != "loss"]
+    names.sort(key=lambda name: name != score)
     if "val_loss" in history and not any(
         np.allclose(history[f"val_{name}"], history["val_loss"], rtol=1e-4)
         for name in names
@@ -144,7 +147,7 @@ def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
     if axis.get_yscale() == "log":
         low, high = low / WIDE, high * WIDE
     else:
-        low, high = low - (high - low), high + (high - low)
+        low, high = low - 3 * (high - low), high + 3 * (high - low)
     for k, bar in enumerate(bars):
         value = bar["validation"].get(metric)
         if value is None:
@@ -195,6 +198,13 @@ def add_legend(panel: Axes, title: str | None = None) -> None:
     )  # fmt: skip
 
 
+def add_title(figure: Figure, title: str) -> None:
+    """Write a title above all panels, in as many lines as it takes."""
+    characters = int(figure.get_figwidth() * 10)
+    lines = textwrap.wrap(title, characters, break_on_hyphens=False)
+    figure.suptitle(plain_text("\n".join(lines)), fontsize=11, fontweight="bold")
+
+
 def plain_text(text: str) -> str:
     """Keep matplotlib from reading a dollar sign as mathematics."""
     return text.replace("$", r"\$")
@@ -216,5 +226,6 @@ def _title(run: Run) -> str:
     if run.summary["test"]:
         metric = run.summary["score"]["metric"]
         value = run.summary["test"]["best"][f"test_{metric}"]
-        title += f": test {metric} {spell(value)} with the best epoch's weights"
+        unit = f" {_unit(run)}" if _unit(run) else ""
+        title += f": test {metric} {spell(value)}{unit} with the best epoch's weights"
     return title

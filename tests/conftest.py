@@ -15,6 +15,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("RNN_RECIPES_DATA", PROJECT.parent / "shared" / "data"))
+REAL_WEATHER = "weather_jena_2020.csv.gz"
 RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("[a-z]*.py"))
 
 
@@ -25,10 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    there = (
-        "there" if (REAL_DATA / "imdb.npz").is_file() else "NOT there: tests skipped"
-    )
-    terminalreporter.write_line(f"Real reviews ({REAL_DATA / 'imdb.npz'}): {there}")
+    for path in (REAL_DATA / "imdb.npz", REAL_DATA / REAL_WEATHER):
+        there = "there" if path.is_file() else "NOT there: tests skipped"
+        terminalreporter.write_line(f"Real data ({path}): {there}")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +63,13 @@ def offline(monkeypatch):
 def real_data() -> Path:
     if not (REAL_DATA / "imdb.npz").is_file():
         pytest.skip(f"needs the real reviews: no {REAL_DATA / 'imdb.npz'}")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def real_weather() -> Path:
+    if not (REAL_DATA / REAL_WEATHER).is_file():
+        pytest.skip(f"needs the real weather: no {REAL_DATA / REAL_WEATHER}")
     return REAL_DATA
 
 

@@ -47,9 +47,9 @@ def test_seeds_of_one_experiment_become_one_group(tmp_path):
     assert (group.label, group.data) == ("imdb-gru", "imdb")
     assert [run.seed for run in group.runs] == [0, 1, 2]
     (bar,) = list_bars([group])
-    assert bar["name"] == BARS[0]["name"]
+    assert bar["name"] == BARS[0].name
     for part in ("validation", "test"):
-        assert bar[part] == pytest.approx(BARS[0][part])
+        assert bar[part] == pytest.approx(getattr(BARS[0], part))
 
 
 def test_other_flags_are_another_group_and_name_themselves(tmp_path):

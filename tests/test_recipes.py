@@ -94,6 +94,7 @@ def test_a_run_leaves_everything(recipe, tmp_path, capsys):
     run = train(recipe, tmp_path, "--epochs", "2", "--batch-size", "16")
     assert run.state == "finished"
     names = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras"}
+    names.add("predictions.npz")
     assert {path.name for path in run.path.iterdir()} == names
     assert (run.recipe, run.data) == (recipe.replace("_", "-"), "imdb")
     assert run.history["epoch"] == [1, 2]

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from shared import run_folder
+from shared.baselines.bars import Bar
 from shared.data.splits import Examples, Splits
 from shared.files import write_text, write_whole
 from shared.metrics import ACCURACY, Score
 from shared.run_folder import RunFolder
 from shared.runs import find_runs, read_run
 
-BARS = [
-    {"name": "majority class"}
-    | {p: {"accuracy": 0.5, "loss": 0.7} for p in ("validation", "test")}
-]
+SCORES = {"accuracy": 0.5, "loss": 0.7}
+BARS = [Bar("majority class", validation=SCORES, test=SCORES)]
 
 
 def make_model():

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shared.data.climate import NUM_ROWS, Climate, make_climate
-from shared.data.sources import find_source
+from shared.data.sources import KERAS_CACHE, find_source
 from shared.data.splits import Examples, Splits, TargetScale
 from shared.data.weather_file import Observations, clean_table, read_table
 from shared.data.windows import Windows, find_starts, label_segments
@@ -203,7 +203,12 @@ def find_observations(
         )
         return _sample(config)
     print(f"Weather: {source.path} ({source.origin})")
-    table = read_table(source.path, config.skip_columns)
+    try:
+        table = read_table(source.path, config.skip_columns)
+    except UserError as error:
+        if source.origin != KERAS_CACHE:
+            raise
+        raise UserError(f"{error} Or delete it, and the next run downloads.") from None
     if config.limit is not None:
         table = table.iloc[: config.limit]
     observations = clean_table(table, source.path, config.max_gap)

@@ -111,7 +111,9 @@ def clean_table(table: pd.DataFrame, path: Path, max_gap: int) -> Observations:
     seen = table["time"].duplicated()
     if seen.any():
         lines = _spell_lines(table.index[seen])
-        mended.append(f"{seen.sum():,} rows with a repeated time dropped ({lines})")
+        mended.append(
+            f"{spell_count(seen.sum(), 'row')} with a repeated time dropped ({lines})"
+        )
         table = table[~seen]
     times = table["time"].to_numpy()
     back = np.flatnonzero(np.diff(times) < np.timedelta64(0))
@@ -137,20 +139,28 @@ def clean_table(table: pd.DataFrame, path: Path, max_gap: int) -> Observations:
             )
     for name in values.columns[missing.any()]:
         lines = _spell_lines(table.index[missing[name]])
-        mended.append(f"{missing[name].sum():,} values of {name!r} missing ({lines})")
+        mended.append(
+            f"{spell_count(missing[name].sum(), 'value')} of {name!r} missing ({lines})"
+        )
     values = _replace_wind(values)
     filled = _interpolate(values, times, np.timedelta64(max_gap, "m"))
     whole = filled.notna().all(axis=1).to_numpy()
     if missing.to_numpy().any():
+        mended_rows = values.isna().any(axis=1).to_numpy() & whole
         mended.append(
-            f"{values.isna().any(axis=1).to_numpy()[whole].sum():,} rows with missing "
-            f"values interpolated (at most {max_gap} minutes apart), "
-            f"{np.count_nonzero(~whole):,} rows dropped"
+            f"{spell_count(np.count_nonzero(mended_rows), 'row')} with missing values "
+            f"interpolated (over at most {max_gap} minutes), "
+            f"{spell_count(np.count_nonzero(~whole), 'row')} dropped"
+        )
+    if not whole.any():
+        raise UserError(
+            f"{path}: every row lacks a value that cannot be interpolated; take a "
+            "larger --max-gap, or leave columns out with --skip-columns."
         )
     times, filled = times[whole], filled[whole]
     gaps = np.count_nonzero(np.diff(times) != interval)
     if gaps:
-        mended.append(f"{gaps:,} gaps in time; no window crosses one")
+        mended.append(f"{spell_count(gaps, 'gap')} in time, which no window crosses")
     columns = {name: filled[name].to_numpy(np.float64) for name in filled.columns}
     return Observations(times, columns, interval, mended)
 
@@ -236,6 +246,11 @@ def _interpolate(
         column[near] = np.interp(seconds[near], seconds[known], column[known])
         filled[name] = column
     return filled
+
+
+def spell_count(count: int, noun: str) -> str:
+    """Write a number with its noun: `1 row`, `2,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _spell_lines(lines: pd.Index) -> str:

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test bands update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -23,7 +23,10 @@ compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb
 	@$(BIN)/python -m shared.compare $(RUNS) $(ARGS)
 
 test: $(TEST_READY) ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+bands: $(TEST_READY) ## hold the generated tasks against the best possible, five seeds (minutes)
+	RNN_RECIPES_BANDS=1 $(BIN)/python -m pytest tests/test_bands.py $(ARGS)
 
 update-stored: $(TEST_READY) ## write the losses that the tests compare with anew (moves numbers)
 	$(BIN)/python -m pytest tests -k losses_are_those_stored --update-stored

@@ -4,7 +4,7 @@
     python -m shared.compare imdb-gru results/runs/imdb-lstm/2026-11-21T11-00-00Z-seed0
 
 Takes recipe names (all their finished runs), run folders, or nothing (everything).
-Writes a picture and two CSV files to results/comparisons. Reads files only.
+Writes a picture and three CSV files to results/comparisons. Reads files only.
 """
 
 from __future__ import annotations
@@ -110,22 +110,20 @@ def show_groups(groups: Sequence[Group]) -> None:
 
 
 def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
-    """Write the picture, the table and all curves.
+    """Write the picture, the table of groups, of single runs, and all curves.
 
     Returns:
-        The three paths.
+        The four paths.
     """
     from shared.plots import draw_comparison
 
-    paths = [
-        folder / f"{name}.png",
-        folder / f"{name}.csv",
-        folder / f"{name}-curves.csv",
-    ]
+    endings = (".png", ".csv", "-runs.csv", "-curves.csv")
+    paths = [folder / f"{name}{ending}" for ending in endings]
     figure = draw_comparison(groups)
     write_whole(paths[0], lambda part: figure.savefig(part))
     write_text(paths[1], to_csv(_list_rows(groups)))
-    write_text(paths[2], to_csv(_list_epochs(groups)))
+    write_text(paths[2], to_csv(_list_runs(groups)))
+    write_text(paths[3], to_csv(_list_epochs(groups)))
     return paths
 
 
@@ -172,6 +170,32 @@ def _summarise(group: Group) -> dict[str, Any]:
     seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
     row["seconds_per_epoch"] = round(seconds, 3)
     return row
+
+
+def _list_runs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
+    """Yield a row per run: its scores, how far it is from the floor, and its bars."""
+    runs = [(group, run) for group in groups for run in group.runs]
+    names = dict.fromkeys(b["name"] for _, run in runs for b in run.summary["bars"])
+    for group, run in runs:
+        summary, metric = run.summary, _metric(run)
+        best, last, test = (summary[key] or {} for key in ("best", "last", "test"))
+        floor = summary.get("floor_check") or {}
+        bars = {bar["name"]: bar["test"].get(metric) for bar in summary["bars"]}
+        yield {
+            "run": group.label,
+            "data": run.data,
+            "metric": metric,
+            "seed": run.seed,
+            "best_epoch": best.get("epoch"),
+            "best_val": best.get(f"val_{metric}"),
+            "last_val": last.get(f"val_{metric}"),
+            "test_best": test.get("best", {}).get(f"test_{metric}"),
+            "test_last": test.get("last", {}).get(f"test_{metric}"),
+            "floor": floor.get("floor"),
+            "above_floor": floor.get("difference"),
+            "standard_error": floor.get("standard_error"),
+            "leak": floor.get("leak"),
+        } | {f"test of {name}": bars.get(name) for name in names}
 
 
 def _list_epochs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:

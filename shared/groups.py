@@ -19,7 +19,7 @@ NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
 BAR_SETTINGS = (
     "vocabulary", "length", "keep", "validation_share",  # reviews
     "lookback", "sampling", "delay", "target", "train_share", "stride", "max_gap",
-    "skip_columns",  # weather
+    "skip_columns", "calendar",  # weather
     "frequency", "time_step", "noise", "phase", "points", "train_points",
     "validation_points", "test_points",  # sine
     "order", "source_seed", "concentration", "train_vowels", "validation_vowels",

@@ -119,6 +119,7 @@ def sample_run(tmp_path_factory):
     return run, done.stdout
 
 
+@pytest.mark.xdist_group("sample")
 def test_make_goes_on_with_the_sample_and_says_so(sample_run):
     run, told = sample_run
     assert "The IMDB reviews are not to be had here" in told
@@ -129,6 +130,7 @@ def test_make_goes_on_with_the_sample_and_says_so(sample_run):
     assert str(run.path) in told
 
 
+@pytest.mark.xdist_group("sample")
 def test_the_gru_reads_what_bars_cannot(sample_run):
     run, _ = sample_run
     assert run.summary["test"]["best"]["test_accuracy"] > 0.95

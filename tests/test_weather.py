@@ -261,6 +261,15 @@ def test_the_calendar_is_sine_and_cosine(tmp_path):
     assert (series[:, 2:] ** 2).sum(axis=1) == pytest.approx(np.ones(ROWS))
 
 
+@pytest.mark.parametrize(("calendar", "num_waves"), [("day", 2), ("none", 0)])
+def test_the_calendar_can_be_left_out(tmp_path, calendar, num_waves):
+    write(tmp_path / FILE, make_rows())
+    with_all = load(tmp_path).train.inputs.series
+    series = load(tmp_path, calendar=calendar).train.inputs.series
+    assert series.shape[1] == with_all.shape[1] - 4 + num_waves
+    assert np.array_equal(series, with_all[:, : series.shape[1]])
+
+
 def test_later_rows_never_move_what_is_trained_on(tmp_path):
     rows = make_rows()
     write(tmp_path / FILE, rows)

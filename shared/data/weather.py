@@ -25,6 +25,7 @@ FILES = {
     "jena-2020": ("weather_jena_2020.csv", "weather_jena_2020.csv.gz"),
 }
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0  # seconds
+CYCLES = {"day-and-year": (DAY, YEAR), "day": (DAY,), "none": ()}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class WeatherConfig:
     """Rows from one window to the next."""
     reverse: bool = False
     """Feed the steps of each window from the latest to the earliest."""
+    calendar: Literal["day-and-year", "day", "none"] = "day-and-year"
+    """Which cycles the network is told as sine and cosine of the time. On a single year
+    the yearly ones are a trend that ends with the training part."""
     max_gap: int = 60
     """Minutes up to which missing values are interpolated; longer gaps stay gaps."""
     skip_columns: tuple[str, ...] = ()
@@ -131,7 +135,7 @@ def load_weather(config: WeatherConfig) -> Splits:
                 f"window with its target needs {config.span + 1:,}; take fewer "
                 "--lookback or --delay steps, other shares, or a longer file."
             )
-    series = _standardise(observations, num_train, name)
+    series = _standardise(observations, num_train, name, CYCLES[config.calendar])
     raw = observations.columns[config.target].astype(np.float32)
     parts = {}
     for part, first in starts.items():
@@ -235,10 +239,12 @@ def _sample(
     return observations, "climate-sample", {"origin": "generated"}, climate
 
 
-def _standardise(observations: Observations, num_train: int, name: str) -> np.ndarray:
+def _standardise(
+    observations: Observations, num_train: int, name: str, periods: tuple[float, ...]
+) -> np.ndarray:
     """Return the inputs of the network, float32, (num_rows, num_features)."""
     seconds = observations.times.astype("datetime64[s]").astype(np.float64)
-    angles = [2 * np.pi * seconds / period for period in (DAY, YEAR)]
+    angles = [2 * np.pi * seconds / period for period in periods]
     calendar = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     num_columns = len(observations.columns)
     series = np.empty((len(seconds), num_columns + len(calendar)), np.float32)
@@ -252,7 +258,8 @@ def _standardise(observations: Observations, num_train: int, name: str) -> np.nd
                 "more rows."
             )
         series[:, k] = (values - mean) / spread
-    series[:, num_columns:] = np.column_stack(calendar)
+    if calendar:
+        series[:, num_columns:] = np.column_stack(calendar)
     return series
 
 

@@ -66,7 +66,7 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_bidirectional_gru")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from shared.baselines.forecast import forecast_bars
 from shared.cli import main
 from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import UserError
+from shared.errors import UserError, check_at_least
 from shared.metrics import absolute_error
 from shared.recurrent import GRUConfig
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
@@ -51,8 +51,7 @@ class Config:
 
     def check(self) -> None:
         """Refuse a window too short for two convolutions and the pooling."""
-        if self.filters < 1:
-            raise UserError(f"--filters {self.filters}: takes numbers from 1 up.")
+        check_at_least(self, {"filters": 1})
         if self.weather.lookback < 19:
             raise UserError(
                 f"--lookback {self.weather.lookback}: two convolutions of width 5 with "
@@ -72,7 +71,7 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_conv1d_gru")
 
 

@@ -1,7 +1,8 @@
 """Can tomorrow's temperature be read off the window without any memory?
 
 Flattens five days of hourly weather and puts a Dense layer on them: the control for
-every recurrent recipe of this family, which sees the same numbers without their order.
+every recurrent recipe of this family. It sees the same numbers, each with a weight of
+its own, and carries nothing from step to step.
 
     make weather-dense        python recipes/weather_dense.py --lookback 48
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from shared.baselines.forecast import forecast_bars
 from shared.cli import main
 from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import UserError
+from shared.errors import check_at_least
 from shared.metrics import absolute_error
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 
@@ -49,10 +50,7 @@ class Config:
 
     def check(self) -> None:
         """Refuse a layer without units."""
-        if self.units < 1:
-            raise UserError(
-                f"--units {self.units}: a layer needs at least 1 unit, e.g. --units 16."
-            )
+        check_at_least(self, {"units": 1})
 
 
 def build_model(config: Config, splits: Splits) -> keras.Model:
@@ -63,7 +61,7 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     numbers = layers.Flatten(name="numbers")(windows)
     hidden = layers.Dense(config.units, activation="relu", name="hidden")(numbers)
     change = layers.Dense(1, name="change")(hidden)
-    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_dense")
 
 

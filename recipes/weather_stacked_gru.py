@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from shared.baselines.forecast import forecast_bars
 from shared.cli import main
 from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import UserError
+from shared.errors import UserError, check_at_least
 from shared.metrics import absolute_error
 from shared.recurrent import Activation, GRUConfig
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
@@ -52,10 +52,13 @@ class Config:
     )
 
     def check(self) -> None:
-        """Refuse an upper layer without units."""
-        if self.upper_units < 1:
+        """Refuse an upper layer without units, or a kernel it cannot have."""
+        check_at_least(self, {"upper_units": 1})
+        if self.gru.cudnn == "on" and self.upper_activation != "tanh":
             raise UserError(
-                f"--upper-units {self.upper_units}: a layer needs at least 1 unit."
+                f"--cudnn on: cuDNN cannot run with --upper-activation "
+                f"{self.upper_activation} (needs tanh); change that, or take --cudnn "
+                "auto."
             )
 
 
@@ -75,7 +78,7 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(1.0, splits.scale.mean, name="degrees")  # from the mean
+    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_stacked_gru")
 
 

@@ -1,5 +1,12 @@
 """The one exception that a user is meant to read, and how it names a flag."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MOST = 100_000_000  # more than any machine of the kind holds
+
 
 class UserError(Exception):
     """Something the user can mend: a flag, a file, a missing device.
@@ -8,6 +15,26 @@ class UserError(Exception):
     or two lines. The command line prints it without a traceback and exits with
     status 2.
     """
+
+
+def check_at_least(config: Any, least: Mapping[str, int]) -> None:
+    """Refuse flags below the least value they take, or beyond all sense; not None.
+
+    Args:
+        config: A dataclass of flags.
+        least: Field name -> least value, a whole number.
+
+    Raises:
+        UserError: With the first such flag.
+    """
+    for name, lowest in least.items():
+        value = getattr(config, name)
+        if value is not None and value < lowest:
+            raise UserError(
+                f"{spell_flag(name)} {value}: takes whole numbers from {lowest} up."
+            )
+        if value is not None and value > MOST:
+            raise UserError(f"{spell_flag(name)} {value}: takes at most {MOST:,}.")
 
 
 def spell_flag(name: str) -> str:

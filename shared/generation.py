@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.run_folder import RunFolder
 
-FREE_RUN_PERIODS = 2
+FREE_RUN_PERIODS, FEWEST_STEPS, MOST_STEPS = 2, 20, 2_000
 NUM_TEXTS, TEXT_LENGTH = 100, 200  # generated side by side, 20,000 vowels in all
 LONGEST_NGRAM = 4
 
@@ -32,6 +32,8 @@ def write_free_run(
     model: keras.Model, sine: SineConfig, seed: int, folder: RunFolder
 ) -> None:
     """Forecast two periods from one noisy window, each output fed back as input.
+
+    At least 20 samples and at most 2,000, however short or long a period is.
 
     Writes `free_run.csv`: `sample` (0 is the first one forecast), `clean`, `read`,
     `forecast`.
@@ -43,6 +45,7 @@ def write_free_run(
         folder: Still open.
     """
     steps = round(FREE_RUN_PERIODS * 2 * np.pi / sine.rate)
+    steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
     window, clean = start_free_run(sine, seed, steps)
     forecast = run_freely(model, window, steps)
     lookback = sine.lookback

@@ -95,8 +95,10 @@ def _judge_floor(summary: dict[str, Any]) -> list[str]:
         return []
     floors = [bar["name"] for bar in summary["bars"] if bar.get("is_floor")]
     name = floors[-1]  # before it, if any, stands one that is lower and out of reach
-    behind, error = abs(check["difference"]), check["standard_error"]
-    apart = f"{behind:.2g} (standard error {error:.1g})"
+    apart = f"{abs(check['difference']):.2g}"
+    if check["leak"] is None:
+        return [f"{apart} from the best possible ({name}); too few examples to judge."]
+    apart += f" (standard error {check['standard_error']:.1g})"
     if check["leak"]:
         return [
             f"LEAK: the test score is better than the best possible ({name}) by "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shared.data.feeding import feed
 from shared.data.splits import Splits
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
     import keras
@@ -49,12 +49,7 @@ class TrainingConfig:
         Raises:
             UserError: With the flag, what it takes and the way out.
         """
-        for name, lowest in {"batch_size": 1, "epochs": 1, "patience": 1}.items():
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise UserError(
-                    f"{spell_flag(name)} {value}: takes whole numbers from {lowest} up."
-                )
+        check_at_least(self, {"batch_size": 1, "epochs": 1, "patience": 1})
         if not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"--learning-rate {self.learning_rate}: takes a number above 0, e.g. "

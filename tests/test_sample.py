@@ -15,6 +15,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
+pytestmark = pytest.mark.xdist_group("sample splits")
+
+
 @pytest.fixture(scope="module")
 def splits():
     return load_reviews(ReviewsConfig(**SETTINGS), seed=0)

@@ -10,7 +10,8 @@ import pytest
 from shared.baselines.forecast import persistence_bar, ridge_bar
 from shared.data.climate import make_climate
 from shared.data.weather import WeatherConfig, load_weather
-from shared.data.weather_file import COLUMNS, clean_table, read_table
+from shared.data.weather_cleaning import clean_records
+from shared.data.weather_file import COLUMNS, read_records
 from shared.errors import UserError
 
 ROWS = 60
@@ -41,7 +42,7 @@ def write(path, rows, header=("date", *COLUMNS), encoding="utf-8"):
 
 
 def clean(path, max_gap=60):
-    return clean_table(read_table(path), path, max_gap)
+    return clean_records(read_records(path), path, max_gap)
 
 
 def column(rows, name, values):
@@ -191,13 +192,34 @@ BAD = {
     ),
     "constant": (
         lambda rows: (None, column(rows, "rh (%)", dict.fromkeys(range(ROWS), "50.5"))),
-        r"column 'rh \(%\)' is 50.5 in all of the 30 training rows",
+        r"column 'rh \(%\)' is 50.5 in all training rows \(lines 2 to 31\)",
     ),
     "no time": (
         lambda rows: (None, [*rows[:3], ["yesterday", *rows[3][1:]], *rows[4:]]),
         "line 5, column 'date': 'yesterday' is no time",
     ),
-    "too short": (lambda rows: (None, rows[:12]), "too short: the train part"),
+    "too short": (
+        lambda rows: (None, rows[:12]),
+        r"too short: the train part \(lines 2 to 7\) has at most 6 rows",
+    ),
+    "much too short": (lambda rows: (None, rows[:8]), "needs 9 rows, and there are 8"),
+    "one row": (lambda rows: (None, rows[:1]), "one row only"),
+    "a column twice": (
+        lambda rows: (["date", *COLUMNS, " rh (%) "], [[*r, "1"] for r in rows]),
+        r"names column 'rh \(%\)' twice \(columns 6 and 16\)",
+    ),
+    "semicolons": (
+        lambda rows: ([";".join(["date", *COLUMNS])], [[";".join(r)] for r in rows]),
+        "one column only",
+    ),
+    "time not first": (
+        lambda rows: (["T2", "date", *COLUMNS], [["1.5", *row] for row in rows]),
+        "line 2, column 'T2': '1.5' is no time; the first column holds the time",
+    ),
+    "absurd": (
+        lambda rows: (None, column(rows, "rh (%)", {7: "1e300"})),
+        r"line 9, column 'rh \(%\)'",
+    ),
     "a header only": (lambda rows: (None, []), "no row below its header"),
     "empty": (lambda rows: ([], []), "cannot be read as a CSV file"),
 }
@@ -210,6 +232,127 @@ def test_a_bad_file_is_refused_with_column_and_line(tmp_path, fault):
     write(tmp_path / FILE, rows, ("date", *COLUMNS) if header is None else header)
     with pytest.raises(UserError, match=message):
         load(tmp_path)
+
+
+def test_a_comma_too_many_in_every_row_does_no_harm(tmp_path):
+    rows = make_rows()
+    expected = clean(write(tmp_path / FILE, rows)).columns
+    found = clean(write(tmp_path / FILE, [[*row, ""] for row in rows])).columns
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    plain = write(tmp_path / FILE, make_rows())
+    whole = gzip.compress(plain.read_bytes())
+    for name, content in (
+        (f"{FILE}.gz", whole[: len(whole) // 2]),
+        ("jena_climate_2009_2016.csv.zip", b"PK no more"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read as a CSV file"):
+            read_records(tmp_path / name)
+
+
+def test_an_interpolated_value_never_tells_of_its_future(tmp_path):
+    # Row 35 is missing: known only when row 36 is. No window may end at row 35, and
+    # changing row 36 must not move any window that ends before it.
+    short = {"sampling": 1, "delay": 1, "lookback": 3, "train_share": 0.4}
+    seen = []
+    for value in ("5.0", "9.0"):
+        rows = column(make_rows(), "T (degC)", {35: "-9999", 36: value})
+        write(tmp_path / FILE, rows)
+        splits = load(tmp_path, **short)
+        k = splits.facts["columns"].index("T (degC)")
+        windows = splits.validation.inputs
+        last = windows.starts + 2
+        assert 35 not in last
+        assert 34 not in last  # its target would be row 35
+        assert {33, 36} <= set(last)
+        before = windows.cut(np.flatnonzero(last < 36))
+        seen.append(before[:, :, k])
+    assert np.array_equal(*seen)
+
+
+def test_what_was_interpolated_is_no_target(tmp_path):
+    rows = column(make_rows(), "T (degC)", {35: "-9999"})
+    write(tmp_path / FILE, rows)
+    short = {"sampling": 1, "delay": 1, "lookback": 3}
+    assert 35 not in load(tmp_path, **short).validation.inputs.starts + 3
+    other = load(tmp_path, target="p (mbar)", **short).validation.inputs.starts + 3
+    assert 35 in other  # whose own value was measured
+
+
+def test_a_later_part_never_fills_a_hole_in_the_training_part(tmp_path):
+    # Row 29 is the last of the training part, and row 30 lies in the next.
+    found = []
+    for value in ("5.0", "500.0"):
+        rows = column(make_rows(), "T (degC)", {29: "-9999", 30: value})
+        write(tmp_path / FILE, rows)
+        splits = load(tmp_path, sampling=1, delay=1, lookback=3)
+        found.append((splits.scale, splits.train.inputs.cut(slice(None))))
+    assert found[0][0] == found[1][0]
+    assert np.array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("target", ["wv (m/s)", "max. wv (m/s)"])
+def test_the_wind_speed_can_be_a_target(tmp_path, target):
+    rows = make_rows()
+    write(tmp_path / FILE, rows)
+    splits = load(tmp_path, target=target)
+    expected = [float(row[1 + COLUMNS.index(target)]) for row in rows[53:60]]
+    assert splits.test.targets == pytest.approx(expected)
+    assert target not in splits.facts["columns"]
+    assert splits.scale.unit == "m/s"
+
+
+def test_a_direction_is_no_target(tmp_path):
+    write(tmp_path / FILE, make_rows())
+    with pytest.raises(UserError, match="a direction is no number"):
+        load(tmp_path, target="wd (deg)")
+    with pytest.raises(UserError, match="--skip-columns leaves it out"):
+        load(tmp_path, skip_columns=("T (degC)",))
+
+
+def test_a_constant_wind_is_refused_by_the_name_it_has_in_the_file(tmp_path):
+    rows = column(make_rows(), "wv (m/s)", dict.fromkeys(range(ROWS), "0"))
+    write(tmp_path / FILE, rows)
+    with pytest.raises(UserError, match=r"--skip-columns 'wv \(m/s\)'"):
+        load(tmp_path)
+    assert load(tmp_path, skip_columns=("wv (m/s)",)).train
+
+
+def test_a_direction_without_speed_is_told(tmp_path):
+    write(tmp_path / FILE, make_rows())
+    splits = load(tmp_path, skip_columns=("wv (m/s)", "max. wv (m/s)"))
+    assert "left out: without a speed" in splits.facts["mended"][0]
+
+
+def test_other_units_learn_as_fast_as_degrees():
+    from shared.data.splits import TargetScale
+
+    steps = {6.6: 1, 8.5: 1, 2.5: 1, 215: 100, 36: 10, 0.12: 0.1}
+    for spread, step in steps.items():
+        assert TargetScale(spread=spread).step == pytest.approx(step)
+
+
+def test_rows_days_apart_have_bars_too(tmp_path):
+    rows = make_rows()
+    for k, row in enumerate(rows):
+        row[0] = f"{np.datetime64('2020-01-01') + 2 * k} 00:00:00"
+    write(tmp_path / FILE, rows)
+    config = dataclasses.replace(CONFIG, data_dir=tmp_path)
+    assert (
+        persistence_bar(load_weather(config), config).name == "value of 192 hours ago"
+    )
+
+
+def test_ridge_thins_a_long_window(tmp_path, monkeypatch):
+    from shared.baselines import forecast
+
+    write(tmp_path / FILE, make_rows())
+    monkeypatch.setattr(forecast, "MAX_NUMBERS", 40)  # of 3 steps of 19 numbers
+    bar = ridge_bar(load(tmp_path))
+    assert bar.name == "ridge regression on the window, every 2 steps"
 
 
 def test_a_blank_line_does_not_shift_the_lines_of_errors(tmp_path):
@@ -341,8 +484,8 @@ def test_the_generated_climate_has_the_floor_it_says():
 
 def test_the_generated_climate_is_always_the_same():
     first, second = make_climate(500), make_climate(500)
-    assert first.table.equals(second.table)
-    assert first.table["wd (deg)"].between(0, 360).all()
+    assert first.records.values.equals(second.records.values)
+    assert first.records.values["wd (deg)"].between(0, 360).all()
 
 
 def test_persistence_by_hand(tmp_path):

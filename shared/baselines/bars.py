@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +17,12 @@ from shared.data.splits import Examples, Splits
 from shared.files import write_whole
 from shared.metrics import Score, measure
 
-NUM_BLOCKS = 50
-LEAK_LIMIT = 3.0  # standard errors below the best possible that are no luck
+MAX_BLOCKS, MIN_BLOCKS = 50, 10
+LEAK_CHANCE = 0.00135  # of calling luck a leak: three standard errors, one-sided
+
+UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 FORECAST = {"loss": "mse", "mae": "mae"}
 """History columns of a forecast that is fitted in squared error, and their metric."""
@@ -99,8 +105,9 @@ def check_floor(
 
     A score clearly better than the best possible means that the network has seen
     what it should not have: a leak. Chance allows a little, so the difference is held
-    against its standard error, taken from the means of 50 blocks of neighbouring
-    examples (neighbours in a series are not independent).
+    against its standard error, taken from the means of blocks of neighbouring
+    examples, since neighbours in a series are not independent. Few blocks need a
+    larger difference (Student's t); below ten there is no verdict.
 
     Args:
         score: What the task is judged by; its metric has to be one of `measure`.
@@ -109,22 +116,28 @@ def check_floor(
 
     Returns:
         `floor`, `difference` (above 0: worse than the floor), `standard_error` and
-        whether it is a `leak`; None if the best possible is not known.
+        whether it is a `leak`, the last two None where the test part is too short to
+        judge; None if the best possible is not known.
     """
-    if test.best_possible is None or len(test) < 2:
+    if test.best_possible is None:
         return None
     reached = measure(score.metric, test.targets, predictions)
     floor = measure(score.metric, test.targets, test.best_possible)
     behind = (floor - reached) if score.higher_is_better else (reached - floor)
-    blocks = np.array_split(behind, min(NUM_BLOCKS, len(behind)))
-    means = [np.mean(block) for block in blocks]
-    error = float(np.std(means, ddof=1) / np.sqrt(len(means)))
     difference = float(np.mean(behind))
+    error = leak = None
+    num_blocks = min(MAX_BLOCKS, len(behind) // test.dependence)
+    if num_blocks >= MIN_BLOCKS:
+        from scipy.stats import t
+
+        means = [np.mean(block) for block in np.array_split(behind, num_blocks)]
+        error = float(np.std(means, ddof=1) / np.sqrt(num_blocks))
+        leak = bool(difference < -t.isf(LEAK_CHANCE, num_blocks - 1) * error)
     return {
         "floor": float(np.mean(floor)),
         "difference": difference,
         "standard_error": error,
-        "leak": difference < -LEAK_LIMIT * error,
+        "leak": leak,
     }
 
 
@@ -144,7 +157,7 @@ def cached_bars(key: str, make: Callable[[], list[Bar]], message: str) -> list[B
                 Bar(**fact, predictions=stored[f"predictions_{k}"])
                 for k, fact in enumerate(facts)
             ]
-    except (OSError, ValueError, KeyError, EOFError, TypeError):
+    except UNREADABLE:
         print(message, flush=True)
     bars = make()
     arrays = {f"predictions_{k}": bar.predictions for k, bar in enumerate(bars)}

@@ -39,7 +39,8 @@ def sum_bars(splits: Splits) -> list[Bar]:
     """Return the lines of the sum: the mean of the training sums, and a linear model.
 
     The linear model is fitted by least squares to all numbers of the window. The
-    target is such a sum, so it is exact but for rounding.
+    target is such a sum, so it is exact but for rounding, given at least as many
+    windows as weights.
     """
     train = splits.train
     weights, *_ = np.linalg.lstsq(_add_one(train), train.targets, rcond=None)
@@ -51,7 +52,7 @@ def sum_bars(splits: Splits) -> list[Bar]:
             SQUARES,
         ),
         make_bar(
-            "linear model (exact)",
+            "linear model (exact)" if len(train) >= len(weights) else "linear model",
             splits,
             lambda part: _add_one(part) @ weights,
             SQUARES,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from shared.data.weather_file import WIND_DIRECTION, WIND_SPEED
+from shared.data.weather_file import WIND_DIRECTION, WIND_SPEED, Records
 
 SEED = 2020
 NUM_ROWS = 52_560  # a year
+DEPENDENCE = 6 * 144  # rows after which two errors have little in common: six days
 INTERVAL = np.timedelta64(600, "s")
 START = np.datetime64("2001-01-01T00:00:00")
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0  # seconds
@@ -43,11 +44,11 @@ class Climate:
     """A generated record and what made it.
 
     Attributes:
-        table: As `weather_file.read_table` gives it, of T, p, Tdew and wind.
+        records: As `weather_file.read_records` gives them, of T, p, Tdew and wind.
         modes: float64, (num_rows, 5): the independent noises behind the variables.
     """
 
-    table: pd.DataFrame
+    records: Records
     modes: np.ndarray
 
     def predict_best(
@@ -71,7 +72,7 @@ class Climate:
         if target not in NAMES[:3]:
             return None
         k = NAMES.index(target)
-        times = self.table["time"].to_numpy()[rows] + ahead * INTERVAL
+        times = self.records.times[rows] + ahead * INTERVAL
         kept = _decay() ** ahead
         noise = (self.modes[rows] * kept) @ WEIGHTS[k]
         return (_cycle(times)[:, k] + noise).astype(np.float32)
@@ -94,10 +95,11 @@ def make_climate(num_rows: int = NUM_ROWS, seed: int = SEED) -> Climate:
     times = START + np.arange(num_rows) * INTERVAL
     values = _cycle(times) + modes @ WEIGHTS.T
     east, north = values[:, 3], values[:, 4]
-    table = {"time": times} | dict(zip(NAMES[:3], values.T[:3], strict=True))
+    table = dict(zip(NAMES[:3], values.T[:3], strict=True))
     table[WIND_SPEED] = np.hypot(east, north)
     table[WIND_DIRECTION] = np.rad2deg(np.arctan2(-east, -north)) % 360
-    return Climate(pd.DataFrame(table, index=np.arange(num_rows) + 2), modes)
+    frame = pd.DataFrame(table, index=np.arange(num_rows) + 2)
+    return Climate(Records(times, frame), modes)
 
 
 def _decay() -> np.ndarray:

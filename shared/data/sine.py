@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 
 from shared.data.splits import Examples, Splits
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_at_least, spell_flag
 
-NUM_PHASES = 1024  # of the grid that the posterior is computed on
+MIN_PHASES, MAX_PHASES = 1_024, 65_536  # of the grid for the posterior
+MIN_PERIODS = 5  # of every part of a running series
+PLACES = 64  # of a period, that every part has to visit
 PARTS = ("train", "validation", "test")
 
 
@@ -46,6 +48,16 @@ class SineConfig:
         """Radians per sample."""
         return self.frequency * self.time_step
 
+    @property
+    def num_phases(self) -> int:
+        """Points of the grid for the posterior, two to its least possible width.
+
+        The window tells the phase with a standard deviation of at least
+        noise / sqrt(lookback) (the Cramer-Rao bound at slope 1).
+        """
+        needed = 4 * math.pi * math.sqrt(self.lookback) / self.noise
+        return max(MIN_PHASES, math.ceil(needed))
+
     def check(self) -> None:
         """Refuse what leaves nothing to learn or nothing to score.
 
@@ -63,12 +75,7 @@ class SineConfig:
                 f"--noise {self.noise}: takes a standard deviation above 0, e.g. 0.1; "
                 "without noise there is nothing to tell apart."
             )
-        for name in ("lookback", "delay"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"{spell_flag(name)} {getattr(self, name)}: takes whole numbers "
-                    "from 1 up."
-                )
+        check_at_least(self, {"lookback": 1, "delay": 1})
         fewest = 1 if self.phase == "random" else self.lookback + self.delay
         for part in PARTS:
             count = getattr(self, f"{part}_points")
@@ -78,12 +85,42 @@ class SineConfig:
                     f"{self.lookback} samples and the one {self.delay} later; take at "
                     f"least {fewest}."
                 )
+        check_at_least(self, {"points": 1})
+        if self.num_phases > MAX_PHASES:
+            raise UserError(
+                f"--noise {self.noise}: too little for {self.lookback} samples to "
+                "compute the best possible forecast; take at least "
+                f"{4 * math.pi * math.sqrt(self.lookback) / MAX_PHASES:.2g}."
+            )
         asked = sum(getattr(self, f"{part}_points") for part in PARTS)
         if asked > self.points:
             raise UserError(
                 f"--points {self.points}: the three parts ask for {asked} "
                 f"({self.train_points} + {self.validation_points} + "
                 f"{self.test_points}); take --points {asked} or smaller parts."
+            )
+        if self.phase == "running":
+            for part in PARTS:
+                self._check_phases(part)
+
+    def _check_phases(self, part: str) -> None:
+        """Refuse a part that shows a few phases only: its floor would be another."""
+        flag, count = spell_flag(f"{part}_points"), getattr(self, f"{part}_points")
+        periods = count * self.rate / (2 * math.pi)
+        if periods < MIN_PERIODS:
+            raise UserError(
+                f"{flag} {count}: holds {periods:.1f} periods of "
+                f"{2 * math.pi / self.rate:.0f} samples, too few to stand for all "
+                f"phases; take at least {math.ceil(count * MIN_PERIODS / periods)}, or "
+                "--phase random."
+            )
+        turns = np.arange(min(count, 100_000)) * (self.rate / (2 * math.pi))
+        places = len(np.unique((turns % 1 * PLACES).astype(np.int64)))
+        if places < 0.9 * PLACES:
+            raise UserError(
+                f"--frequency {self.frequency} --time-step {self.time_step}: the "
+                "samples of the series always meet the same few phases; take another "
+                "frequency, or --phase random."
             )
 
 
@@ -120,6 +157,7 @@ def make_sine(config: SineConfig, seed: int) -> Splits:
             inputs=np.ascontiguousarray(inputs[:, :, None], np.float32),
             targets=np.ascontiguousarray(rows[:, -1], np.float32),
             best_possible=predict_bayes(config, inputs),
+            dependence=1 if config.phase == "random" else span,
         )
         first += count
     # The delay is part of the name: what is predicted decides who can be compared.
@@ -135,8 +173,8 @@ def predict_bayes(config: SineConfig, windows: np.ndarray) -> np.ndarray:
     exp(-sum_k (x_k - sin(phi + rate k))^2 / (2 s^2)), and the prediction with the
     smallest expected squared error is the posterior mean of
     sin(phi + rate (L - 1 + delay)). Its error exceeds the noise variance by the
-    posterior variance of that value. Computed on a grid of phases, which for a
-    smooth periodic integrand is exact to rounding.
+    posterior variance of that value. Computed on a grid of phases, finer than the
+    posterior can be narrow.
 
     Args:
         config: Of the sine.
@@ -145,18 +183,19 @@ def predict_bayes(config: SineConfig, windows: np.ndarray) -> np.ndarray:
     Returns:
         float32, (num_windows,).
     """
-    phases = np.arange(NUM_PHASES) * (2 * math.pi / NUM_PHASES)
+    phases = np.arange(config.num_phases) * (2 * math.pi / config.num_phases)
     steps = np.arange(config.lookback) * config.rate
     clean = np.sin(phases[:, None] + steps)  # (phases, lookback)
     ahead = np.sin(phases + (config.lookback - 1 + config.delay) * config.rate)
     predicted = np.empty(len(windows), np.float32)
-    for first in range(0, len(windows), 4096):
-        piece = windows[first : first + 4096]
+    chunk = 2**22 // config.num_phases  # keeps an array of both at 32 MB
+    for first in range(0, len(windows), chunk):
+        piece = windows[first : first + chunk]
         # The part of the exponent that does not depend on the phase is left out.
         exponent = piece @ clean.T - 0.5 * np.sum(clean**2, axis=1)
         exponent /= config.noise**2
         weights = np.exp(exponent - exponent.max(axis=1, keepdims=True))
-        predicted[first : first + 4096] = weights @ ahead / weights.sum(axis=1)
+        predicted[first : first + chunk] = weights @ ahead / weights.sum(axis=1)
     return predicted
 
 

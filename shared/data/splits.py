@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +48,14 @@ class Examples:
             nobody knows.
         times: datetime64, (num_examples,): when each target was measured; None
             where targets have no time.
+        dependence: How many neighbouring examples may depend on each other.
     """
 
     inputs: np.ndarray | Windows
     targets: np.ndarray
     best_possible: np.ndarray | None = None
     times: np.ndarray | None = None
+    dependence: int = 1
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -60,17 +63,26 @@ class Examples:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """How a target of mean 0 and spread 1 becomes one in its own unit.
+    """Where a target lies, and in what unit.
 
     Attributes:
-        mean: Added last; the mean of the training targets.
-        spread: Multiplied with; their standard deviation.
+        mean: Of the target over the training part.
+        spread: Its standard deviation there.
         unit: Of the target, in words; empty where it has none.
     """
 
     mean: float = 0.0
     spread: float = 1.0
     unit: str = ""
+
+    @property
+    def step(self) -> float:
+        """The power of ten nearest to a third of the spread.
+
+        A network whose output is multiplied with it learns a target in any unit as
+        fast as a temperature in degrees, for which it is 1.
+        """
+        return 10.0 ** round(math.log10(self.spread / 3)) if self.spread > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Splits:
         validation: Examples that choose the epoch. Never trained on.
         test: Examples scored once, at the end. They choose nothing.
         facts: Where the data came from (file, SHA-256) and how many there are.
-        scale: From a standardised target to one in its unit.
+        scale: Of the targets.
     """
 
     data: str

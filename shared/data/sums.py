@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.data.splits import Examples, Splits, TargetScale
-from shared.errors import UserError, spell_flag
+from shared.errors import check_at_least
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,8 @@ class SumsConfig:
         Raises:
             UserError: With the flag and what it takes.
         """
-        fewest = {"steps": 1, "features": 1, "train_windows": 2}
-        fewest |= {"validation_windows": 1, "test_windows": 2}
-        for name, least in fewest.items():
-            value = getattr(self, name)
-            if value < least:
-                raise UserError(
-                    f"{spell_flag(name)} {value}: takes whole numbers from {least} up."
-                )
+        check_at_least(self, {"steps": 1, "features": 1, "train_windows": 2})
+        check_at_least(self, {"validation_windows": 1, "test_windows": 2})
 
 
 def make_sums(config: SumsConfig, seed: int) -> Splits:

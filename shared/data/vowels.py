@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from shared.data.splits import Examples, Splits
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_at_least, spell_flag
 
 VOWELS = "aeiou"
 PARTS = ("train", "validation", "test")
@@ -45,20 +45,17 @@ class VowelsConfig:
             raise UserError(
                 f"--order {self.order}: takes whole numbers from 1 to {MAX_ORDER}."
             )
-        if not 0.01 <= self.concentration < math.inf:
+        if not 0.01 <= self.concentration <= 1e6:
             raise UserError(
-                f"--concentration {self.concentration}: takes a number from 0.01 up, "
-                "e.g. 0.3."
+                f"--concentration {self.concentration}: takes a number from 0.01 to "
+                "1,000,000, e.g. 0.3."
             )
         if not 0 <= self.source_seed < 2**32:
             raise UserError(
                 f"--source-seed {self.source_seed}: takes a whole number from 0 to "
                 "2^32 - 1."
             )
-        if self.lookback < 1:
-            raise UserError(
-                f"--lookback {self.lookback}: takes whole numbers from 1 up."
-            )
+        check_at_least(self, {"lookback": 1})
         fewest = max(self.lookback, self.order) + 2
         for part in PARTS:
             name = f"{part}_vowels"
@@ -85,8 +82,9 @@ class VowelSource:
         """Vowels of a context."""
         return self.table.ndim - 1
 
+    @functools.cached_property
     def stationary(self) -> np.ndarray:
-        """Return how often each context occurs in an endless text, (5,) * order.
+        """How often each context occurs in an endless text, (5,) * order.
 
         Contexts form a Markov chain: (a, b, c) goes to (b, c, d) with probability
         table[a, b, c, d]. The stationary row vector pi solves pi P = pi with sum 1;
@@ -108,11 +106,11 @@ class VowelSource:
         """Return the entropy rate in nats: -sum pi(c) sum p(v|c) log p(v|c)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(self.table > 0, self.table * np.log(self.table), 0.0)
-        return float(-np.sum(self.stationary() * terms.sum(axis=-1)))
+        return float(-np.sum(self.stationary * terms.sum(axis=-1)))
 
     def ngram_shares(self, length: int) -> np.ndarray:
         """Return how often each n-gram occurs in an endless text, (5,) * length."""
-        shares = self.stationary()
+        shares = self.stationary
         while shares.ndim < length:
             # The last `order` vowels of what stands there decide the next.
             shares = shares[..., None] * self.table
@@ -121,7 +119,7 @@ class VowelSource:
 
     def draw(self, length: int, random: np.random.Generator) -> np.ndarray:
         """Draw a text, int64 (length,), in the stationary regime from its start."""
-        shares = self.stationary().ravel()
+        shares = self.stationary.ravel()
         num_vowels = len(VOWELS)
         context = int(random.choice(len(shares), p=shares / shares.sum()))
         bounds = np.cumsum(self.table.reshape(-1, num_vowels), axis=1)[:, :-1].tolist()
@@ -194,4 +192,5 @@ def _cut(text: np.ndarray, source: VowelSource, lookback: int) -> Examples:
         inputs=encode(windows[:, -lookback:]),
         targets=text[first:],
         best_possible=source.predict(windows),
+        dependence=first,
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from shared.data.climate import NUM_ROWS, Climate, make_climate
+from shared.data.climate import DEPENDENCE, NUM_ROWS, Climate, make_climate
 from shared.data.sources import KERAS_CACHE, find_source
 from shared.data.splits import Examples, Splits, TargetScale
-from shared.data.weather_file import Observations, clean_table, read_table
+from shared.data.weather_cleaning import Observations, clean_records, list_sources
+from shared.data.weather_file import WIND_DIRECTION, read_records
 from shared.data.windows import Windows, find_starts, label_segments
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_at_least
 
 URL = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -69,16 +71,8 @@ class WeatherConfig:
         Raises:
             UserError: With the flag, what it takes and the way out.
         """
-        for name in ("lookback", "sampling", "delay", "stride", "limit"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(
-                    f"{spell_flag(name)} {value}: takes whole numbers from 1 up."
-                )
-        if self.max_gap < 0:
-            raise UserError(
-                f"--max-gap {self.max_gap}: takes minutes from 0 (fill nothing) up."
-            )
+        counts = ("lookback", "sampling", "delay", "stride", "limit")
+        check_at_least(self, dict.fromkeys(counts, 1) | {"max_gap": 0})
         shares = (self.train_share, self.validation_share)
         if not (min(shares) > 0 and sum(shares) < 1):
             raise UserError(
@@ -93,25 +87,35 @@ class WeatherConfig:
         return (self.lookback - 1 + self.delay) * self.sampling
 
 
-def load_weather(config: WeatherConfig) -> Splits:
+@dataclass(frozen=True)
+class WeatherSplits(Splits):
+    """A weather record, split into windows.
+
+    Attributes:
+        target: float32, (num_rows,): the column to predict, in its unit, row by row of
+            the series that the windows are cut from.
+    """
+
+    target: np.ndarray = field(kw_only=True)
+
+
+def load_weather(config: WeatherConfig) -> WeatherSplits:
     """Return windows of a weather record, split in time order.
 
-    Every window and its target lie within one part and cross no gap. Inputs are
-    `Windows`: every column of the record, standardised with the mean and standard
-    deviation of the training rows, and the sine and cosine of the time of day and
-    of year as they are. Targets are float32, (num_windows,), in their unit.
+    Every window and its target lie within one part and cross no gap. No window holds
+    a value that was interpolated from rows after its end, and no target was
+    interpolated. Inputs are `Windows`: every column of the record, standardised with
+    the mean and standard deviation of the training rows, and the sine and cosine of
+    the time of day and of year as they are. Targets are float32, (num_windows,), in
+    their unit.
 
     Raises:
         UserError: If no file is there though one was asked for, or the file is not
             what it should be, or too short.
     """
     observations, name, facts, climate = find_observations(config)
-    if config.target not in observations.columns:
-        raise UserError(
-            f"--target {config.target!r}: there is no such column; take one of "
-            f"{', '.join(map(repr, observations.columns))}."
-        )
-    times, num_rows = observations.times, len(observations.times)
+    _check_target(config, observations)
+    num_rows = len(observations.times)
     num_train = int(num_rows * config.train_share)
     num_validation = int(num_rows * config.validation_share)
     bounds = {
@@ -119,56 +123,51 @@ def load_weather(config: WeatherConfig) -> Splits:
         "validation": (num_train, num_train + num_validation),
         "test": (num_train + num_validation, num_rows),
     }
-    segments = label_segments(times, observations.interval)
-    starts = {
-        part: find_starts(segments, *rows, config.span, config.stride)
-        for part, rows in bounds.items()
-    }
-    for part, rows in bounds.items():
-        if not len(starts[part]):
-            longest = (
-                np.bincount(segments[slice(*rows)]).max() if rows[1] > rows[0] else 0
-            )
-            raise UserError(
-                f"{name}: too short: the {part} part (rows {rows[0] + 1:,} to "
-                f"{rows[1]:,}) has at most {longest:,} rows without a gap, and a "
-                f"window with its target needs {config.span + 1:,}; take fewer "
-                "--lookback or --delay steps, other shares, or a longer file."
-            )
-    series = _standardise(observations, num_train, name, CYCLES[config.calendar])
-    raw = observations.columns[config.target].astype(np.float32)
+    starts = _find_usable_starts(config, observations, bounds, name)
+    # What was interpolated from later parts is no fact of the training part.
+    known = observations.known_at[:num_train] <= observations.times[num_train - 1]
+    rows = np.flatnonzero(known)
+    series = _standardise(config, observations, rows, name)
+    target = observations.targets[config.target].astype(np.float32)
+    ahead = config.delay * config.sampling
     parts = {}
     for part, first in starts.items():
-        rows = first + config.span
+        best = None
+        if climate is not None:
+            best = climate.predict_best(
+                config.target, first + config.span - ahead, ahead
+            )
         parts[part] = Examples(
             inputs=Windows(
                 series, first, config.lookback, config.sampling, config.reverse
             ),
-            targets=raw[rows],
-            best_possible=climate
-            and climate.predict_best(
-                config.target,
-                rows - config.delay * config.sampling,
-                config.delay * config.sampling,
-            ),
-            times=times[rows],
+            targets=target[first + config.span],
+            best_possible=best,
+            times=observations.times[first + config.span],
+            dependence=math.ceil((DEPENDENCE + ahead) / config.stride),
         )
-    train_rows = raw[:num_train].astype(np.float64)
-    return Splits(
-        data=_name_task(name, config, observations.interval),
+    seconds = float(observations.interval / np.timedelta64(1, "s"))
+    facts |= {
+        "rows": num_rows,
+        "interval": seconds,
+        "columns": list(observations.columns),
+        "mended": observations.mended,
+    }
+    step = config.sampling * seconds / 3600
+    print(
+        f"  {len(observations.columns)} columns, windows of {config.lookback} steps of "
+        f"{step:g} h, the target {config.delay * step:g} h after the last"
+    )
+    return WeatherSplits(
+        data=_name_task(name, config, config.delay * step),
         **parts,
-        facts=facts
-        | {
-            "rows": num_rows,
-            "interval": observations.interval / np.timedelta64(1, "s"),
-            "columns": list(observations.columns),
-            "mended": observations.mended,
-        },
+        facts=facts,
         scale=TargetScale(
-            float(train_rows.mean()),
-            float(train_rows.std()),
+            float(target[rows].mean(dtype=np.float64)),
+            float(target[rows].std(dtype=np.float64)),
             _spell_unit(config.target),
         ),
+        target=target,
     )
 
 
@@ -208,14 +207,12 @@ def find_observations(
         return _sample(config)
     print(f"Weather: {source.path} ({source.origin})")
     try:
-        table = read_table(source.path, config.skip_columns)
+        records = read_records(source.path, config.skip_columns, config.limit)
+        observations = clean_records(records, source.path, config.max_gap)
     except UserError as error:
         if source.origin != KERAS_CACHE:
             raise
         raise UserError(f"{error} Or delete it, and the next run downloads.") from None
-    if config.limit is not None:
-        table = table.iloc[: config.limit]
-    observations = clean_table(table, source.path, config.max_gap)
     for sentence in observations.mended:
         print(f"  {sentence}")
     (name,) = [name for name, files in FILES.items() if source.path.name in files]
@@ -235,39 +232,104 @@ def _sample(
             "--skip-columns: the generated climate is read whole; leave the flag away."
         )
     climate = make_climate(config.limit or NUM_ROWS)
-    observations = clean_table(climate.table, Path("climate-sample"), config.max_gap)
+    observations = clean_records(
+        climate.records, Path("climate-sample"), config.max_gap
+    )
     return observations, "climate-sample", {"origin": "generated"}, climate
 
 
+def _check_target(config: WeatherConfig, observations: Observations) -> None:
+    if config.target in observations.targets:
+        return
+    reason = "there is no such column"
+    if config.target in config.skip_columns:
+        reason = "--skip-columns leaves it out"
+    elif config.target == WIND_DIRECTION:
+        reason = "a direction is no number that can be missed by so and so much"
+    raise UserError(
+        f"--target {config.target!r}: {reason}; take one of "
+        f"{', '.join(map(repr, observations.targets)) or 'none: all are left out'}."
+    )
+
+
+def _find_usable_starts(
+    config: WeatherConfig,
+    observations: Observations,
+    bounds: dict[str, tuple[int, int]],
+    name: str,
+) -> dict[str, np.ndarray]:
+    """Return the first row of every window, by part; at least one each."""
+    times = observations.times
+    if config.span >= len(times):
+        raise UserError(
+            f"{name}: too short: a window with its target needs {config.span + 1:,} "
+            f"rows, and there are {len(times):,}; take fewer --lookback or --delay "
+            "steps, a longer file, or a larger --limit."
+        )
+    # Rows at whose time some row up to there was not known yet.
+    early = np.zeros(len(times), bool)
+    for row in np.flatnonzero(observations.known_at > times):
+        early[row : np.searchsorted(times, observations.known_at[row])] = True
+    segments = label_segments(times, observations.interval)
+    ahead = config.delay * config.sampling
+    starts = {}
+    for part, (first, stop) in bounds.items():
+        found = find_starts(segments, first, stop, config.span, config.stride)
+        last = found + config.span - ahead
+        invented = observations.invented[config.target][found + config.span]
+        starts[part] = found[~early[last] & ~invented]
+        if not len(starts[part]):
+            lines = observations.lines[first:stop]
+            place = f"lines {lines[0]} to {lines[-1]}" if len(lines) else "no row"
+            longest = np.bincount(segments[first:stop]).max() if len(lines) else 0
+            raise UserError(
+                f"{name}: too short: the {part} part ({place}) has at most "
+                f"{longest:,} rows without a gap, and a window with its target needs "
+                f"{config.span + 1:,}; take fewer --lookback or --delay steps, other "
+                "shares, a longer file, or a larger --limit."
+            )
+    return starts
+
+
 def _standardise(
-    observations: Observations, num_train: int, name: str, periods: tuple[float, ...]
+    config: WeatherConfig, observations: Observations, rows: np.ndarray, name: str
 ) -> np.ndarray:
-    """Return the inputs of the network, float32, (num_rows, num_features)."""
+    """Return the inputs of the network, float32, (num_rows, num_features).
+
+    Args:
+        config: Says which cycles of the calendar are told.
+        observations: All rows.
+        rows: Those that mean and spread are taken from.
+        name: Of the record.
+    """
     seconds = observations.times.astype("datetime64[s]").astype(np.float64)
-    angles = [2 * np.pi * seconds / period for period in periods]
+    angles = [2 * np.pi * seconds / period for period in CYCLES[config.calendar]]
     calendar = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     num_columns = len(observations.columns)
     series = np.empty((len(seconds), num_columns + len(calendar)), np.float32)
     for k, (column, values) in enumerate(observations.columns.items()):
-        mean, spread = values[:num_train].mean(), values[:num_train].std()
+        mean, spread = values[rows].mean(), values[rows].std()
         if spread <= 1e-9 * max(1.0, abs(mean)):
+            first, last = observations.lines[rows[[0, -1]]]
+            sources = " ".join(map(repr, list_sources(column)))
             raise UserError(
-                f"{name}: column {column!r} is {mean:g} in all of the {num_train:,} "
-                "training rows (rows 1 and up), and a constant cannot be "
-                f"standardised; leave it out with --skip-columns {column!r}, or read "
-                "more rows."
+                f"{name}: column {column!r} is {mean:g} in all training rows (lines "
+                f"{first} to {last}), and a constant cannot be standardised; leave it "
+                f"out with --skip-columns {sources}, or read more rows."
             )
         series[:, k] = (values - mean) / spread
     if calendar:
         series[:, num_columns:] = np.column_stack(calendar)
+    if not series.shape[1]:
+        raise UserError("--skip-columns: leaves nothing to read; skip fewer columns.")
     return series
 
 
-def _name_task(name: str, config: WeatherConfig, interval: np.timedelta64) -> str:
+def _name_task(name: str, config: WeatherConfig, hours: float) -> str:
     """Name the record, and what is predicted where it is not the book's task."""
-    hours = config.delay * config.sampling * interval / np.timedelta64(1, "h")
+    target = re.sub(r" \([^)]*\)$", "", config.target).replace(" ", "-")
     marks = [
-        "" if config.target == "T (degC)" else config.target.split()[0],
+        "" if config.target == "T (degC)" else target,
         "" if hours == 24 else f"{hours:g}h",
         ""
         if (config.train_share, config.validation_share) == (0.5, 0.25)

@@ -17,6 +17,7 @@ from shared.plots import (
     make_panels,
     name_run,
     plain_text,
+    wrap_label,
 )
 from shared.runs import read_predictions
 
@@ -66,7 +67,7 @@ def draw_forecast(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     for label, (name, colour, style) in lines.items():
         axis.plot(
             *_break_gaps(times[shown], predictions[name][shown]),
-            style, lw=1.4, color=colour, label=plain_text(label),
+            style, lw=1.4, color=colour, label=wrap_label(label),
         )  # fmt: skip
     axis.set_ylabel(plain_text(_spell_target(run)))
     axis.tick_params(axis="x", labelrotation=25, labelsize=8)
@@ -89,7 +90,7 @@ def draw_error_by_hour(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     for label, (name, colour, style) in lines.items():
         errors = np.abs(predictions[name] - predictions["targets"])
         means = [errors[hours == hour].mean() for hour in present]
-        axis.plot(present, means, style, ms=4, color=colour, label=plain_text(label))
+        axis.plot(present, means, style, ms=4, color=colour, label=wrap_label(label))
     axis.set_xlabel("hour of the day that is forecast")
     axis.set_xticks(range(0, 24, 3))
     axis.set_ylabel(plain_text(f"mean absolute error, {_spell_target(run)}"))

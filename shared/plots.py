@@ -17,6 +17,7 @@ from shared.tables import spell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
     from shared.runs import Run
 
@@ -30,6 +31,7 @@ BAR_STYLES = (":", "--", "-.", (0, (1, 3)), (0, (6, 3)), (0, (3, 1, 1, 1, 1, 1))
 WIDE = 20  # ratio of the highest to the lowest score from which on logarithms help
 PANEL = (4.6, 3.7)  # inches
 LEGEND = 2.2  # inches beside each row of panels
+LABEL_WIDTH, TITLE_WIDTH = 34, 52  # characters that fit beside and above a panel
 
 
 def draw_curves(run: Run) -> Figure:
@@ -91,7 +93,9 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
             _finish_panel(axis, f"Validation {title[0].lower()}{title[1:]} on {name}")
         repeated = any(len(group.runs) > 1 for group in members)
         title = "line: mean of seeds, band: range" if repeated else None
-        add_legend(row[len(metrics[name]) - 1], title)
+        legend = add_legend(row[len(metrics[name]) - 1], title)
+        # Beside the last panel it needs room of its own, else that of the next.
+        legend.set_in_layout(len(metrics[name]) == len(row))
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
     return figure
@@ -135,7 +139,7 @@ def _draw_group(
     seeds = f", {len(group.runs)} seeds" if len(group.runs) > 1 else ""
     axis.plot(
         epochs, np.nanmean(values, axis=0), "--" if dashed else "-", marker="o", ms=3.5,
-        color=colour, label=plain_text(f"{group.label}{seeds}"),
+        color=colour, label=wrap_label(f"{group.label}{seeds}"),
     )  # fmt: skip
     if len(group.runs) > 1:
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
@@ -148,19 +152,31 @@ def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
         low, high = low / WIDE, high * WIDE
     else:
         low, high = low - 3 * (high - low), high + 3 * (high - low)
+    outside: dict[str, list[str]] = {"above": [], "below": []}
     for k, bar in enumerate(bars):
         value = bar["validation"].get(metric)
         if value is None:
             continue
-        label = plain_text(bar["name"])
+        label = wrap_label(bar["name"])
         style = BAR_STYLES[k % len(BAR_STYLES)]
         colour = FLOOR_COLOUR if bar.get("is_floor") else BAR_COLOUR
         if low <= value <= high:
             axis.axhline(value, ls=style, lw=1.3, color=colour, zorder=1, label=label)
         else:  # it would press the curves flat
             place = "above" if value > high else "below"
-            label += f": {spell(value)}, {place} the picture"
+            outside[place].append(f"{place}: {bar['name']} {spell(value)}")
             axis.plot([], [], ls=style, lw=1.3, color=colour, label=label)
+    # Errors fall from the upper left to the lower right: the other corners are free.
+    sides = {"above": "right", "below": "left"}
+    if metric == "accuracy":
+        sides = {"above": "left", "below": "right"}
+    for place, side in sides.items():
+        axis.text(
+            0.98 if side == "right" else 0.02, 0.98 if place == "above" else 0.02,
+            plain_text("\n".join(outside[place])), fontsize=7, color=BAR_COLOUR,
+            ha=side, va="top" if place == "above" else "bottom", transform=axis.transAxes,
+            bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+        )  # fmt: skip
 
 
 def make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
@@ -182,7 +198,8 @@ def _scale(values: Sequence[float], axis: Axes) -> None:
 
 
 def _finish_panel(axis: Axes, title: str) -> None:
-    axis.set_title(plain_text(title), fontsize=10)
+    lines = textwrap.wrap(title, TITLE_WIDTH, break_on_hyphens=False)
+    axis.set_title(plain_text("\n".join(lines)), fontsize=10)
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.25)
@@ -190,9 +207,9 @@ def _finish_panel(axis: Axes, title: str) -> None:
         axis.spines[side].set_visible(False)
 
 
-def add_legend(panel: Axes, title: str | None = None) -> None:
+def add_legend(panel: Axes, title: str | None = None) -> Legend:
     """Name the lines of a row of panels once, to the right of its last panel."""
-    panel.legend(
+    return panel.legend(
         title=title, title_fontsize=8, alignment="left", fontsize=8, frameon=False,
         loc="upper left", bbox_to_anchor=(1.01, 1.0),
     )  # fmt: skip
@@ -203,6 +220,12 @@ def add_title(figure: Figure, title: str) -> None:
     characters = int(figure.get_figwidth() * 10)
     lines = textwrap.wrap(title, characters, break_on_hyphens=False)
     figure.suptitle(plain_text("\n".join(lines)), fontsize=11, fontweight="bold")
+
+
+def wrap_label(text: str) -> str:
+    """Write a legend's label in lines that fit beside the panels."""
+    lines = textwrap.wrap(text, LABEL_WIDTH, break_on_hyphens=False)
+    return plain_text("\n".join(lines))
 
 
 def plain_text(text: str) -> str:

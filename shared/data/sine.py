@@ -13,7 +13,7 @@ from shared.errors import UserError, check_at_least, spell_flag
 
 MIN_PHASES, MAX_PHASES = 1_024, 65_536  # of the grid for the posterior
 MIN_PERIODS = 5  # of every part of a running series
-PLACES = 64  # of a period, that every part has to visit
+PLACES = 64  # of a period, that every long part has to visit
 PARTS = ("train", "validation", "test")
 
 
@@ -115,8 +115,8 @@ class SineConfig:
                 "--phase random."
             )
         turns = np.arange(min(count, 100_000)) * (self.rate / (2 * math.pi))
-        places = len(np.unique((turns % 1 * PLACES).astype(np.int64)))
-        if places < 0.9 * PLACES:
+        places = min(PLACES, count // 4)
+        if len(np.unique((turns % 1 * places).astype(np.int64))) < 0.9 * places:
             raise UserError(
                 f"--frequency {self.frequency} --time-step {self.time_step}: the "
                 "samples of the series always meet the same few phases; take another "

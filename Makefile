@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test bands update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -24,6 +24,11 @@ compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb
 
 test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+kernels: $(READY) ## what a recipe's recurrent layer runs on, flag by flag: RECIPE=imdb-gru
+	@test -f recipes/$(subst -,_,$(RECIPE)).py || \
+	  { echo "error: RECIPE=$(RECIPE): no such recipe; make help lists them: make kernels RECIPE=imdb-gru" >&2; exit 2; }
+	@$(BIN)/python recipes/$(subst -,_,$(RECIPE)).py --kernels $(ARGS)
 
 bands: $(TEST_READY) ## hold the generated tasks against the best possible, five seeds (minutes)
 	RNN_RECIPES_BANDS=1 $(BIN)/python -m pytest tests/test_bands.py $(ARGS)

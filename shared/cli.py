@@ -49,6 +49,11 @@ def main(
     with one_line_errors("--results-dir"):
         asked, output = parse_recipe(config_type, flags, path.name, description)
         config = settle(asked)
+        if output.kernels:
+            from shared.kernels.report import show_kernels
+
+            show_kernels(config)
+            return
         changed = list_changes(asked, config_type())
         _run_to_the_end(recipe, config, run, changed, command, output)
 

@@ -27,7 +27,7 @@ from shared.environment import PROJECT
 from shared.files import to_csv, write_text, write_whole
 from shared.flags import one_line_errors, parse
 from shared.groups import Group, choose_runs, group_runs, list_bars
-from shared.runs import RUNS, Run
+from shared.runs import RUNS, Run, spell_kernels
 from shared.tables import spell, spell_metric
 
 COMPARISONS = PROJECT / "results" / "comparisons"
@@ -107,6 +107,16 @@ def show_groups(groups: Sequence[Group]) -> None:
             scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
             table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
         console.print(table)
+        kernels = {g.label: _spell_kernels(g) for g in members if _spell_kernels(g)}
+        if len(set(kernels.values())) > 1:
+            print("The kernels differ, which can move times and last digits:")
+            for label, told in kernels.items():
+                print(f"  {label}: {told}")
+
+
+def _spell_kernels(group: Group) -> str:
+    told = (spell_kernels(run.path) for run in group.runs)
+    return " / ".join(dict.fromkeys(filter(None, told)))
 
 
 def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from shared.errors import UserError
+from shared.errors import UserError, spell_flag
 
 Config = TypeVar("Config")
 # What Python and tyro say of a wrong value, and what a user can read.
@@ -39,6 +39,8 @@ class Output:
 
     results_dir: Path | None = None
     """Folder of all runs; None is results/runs of the project."""
+    kernels: bool = False
+    """Only print what the recurrent layer runs on with these and other flags."""
 
 
 def parse_recipe(
@@ -122,6 +124,13 @@ def list_settings(config: Any) -> dict[str, Any]:
         else:
             settings[field.name] = str(value) if isinstance(value, Path) else value
     return settings
+
+
+def spell_value(name: str, value: Any) -> str:
+    """Return a field as it is typed: `--units 3`, `--unroll`, `--no-use-bias`."""
+    if isinstance(value, bool):
+        return spell_flag(name if value else f"no_{name}")
+    return f"{spell_flag(name)} {value}"
 
 
 def list_changes(config: Any, default: Any) -> dict[str, Any]:

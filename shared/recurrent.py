@@ -193,7 +193,8 @@ class GatedConfig(RecurrentConfig):
     """Penalty on the layer's output, written like the other regularizers."""
     implementation: Literal[1, 2] = 2
     """1: one product per gate. 2: one product for all gates; the same numbers, but
-    with dropout 1 draws a mask per gate and 2 one mask for all."""
+    with dropout 1 draws a mask per gate and 2 one mask for all. Recurrent dropout
+    forces 1."""
     cudnn: Cudnn = "auto"
     """on demands the cuDNN kernel, off forbids it, auto takes it where it can run."""
 
@@ -229,7 +230,7 @@ class GatedConfig(RecurrentConfig):
             )
 
     def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
-        """Settle which implementation runs, and cuDNN off where it would crash."""
+        """Settle that cuDNN is off where it would crash."""
         super().resolve(mask_side)
         if self.cudnn == "on" and mask_side == "left":
             raise UserError(
@@ -238,9 +239,6 @@ class GatedConfig(RecurrentConfig):
             )
         changes: dict[str, Any] = {}
         notes = []
-        if self.recurrent_dropout and self.implementation == 2:
-            changes["implementation"] = 1
-            notes.append("Implementation 1 runs: recurrent dropout forces it in Keras.")
         causes = []
         if mask_side == "left":
             causes.append("a mask with left padding")
@@ -283,10 +281,11 @@ class LSTMConfig(GatedConfig):
 
 
 def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:
-    """Wrap a GRU or LSTM layer so that it keeps the implementation it was given.
+    """Wrap a GRU or LSTM layer so that it keeps the kernel choices it was given.
 
     `keras.layers.Bidirectional` builds both directions anew from the layer's saved
-    form, which has no `implementation` (Keras 3.15); this puts it back.
+    form, which has neither `implementation` nor, in time, `use_cudnn` (Keras 3.15);
+    this puts back the first, and the leave for XLA that follows from the second.
 
     Args:
         layer: The layer for the forward direction.
@@ -296,7 +295,23 @@ def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:
 
     wrapper = layers.Bidirectional(layer, **arguments)
     for direction in (wrapper.forward_layer, wrapper.backward_layer):
-        direction.cell.implementation = layer.cell.implementation
-        if hasattr(layer.cell, "dropout_mask_count"):  # implementation 1 only
-            direction.cell.dropout_mask_count = layer.cell.dropout_mask_count
+        set_implementation(direction, layer.cell.implementation)
+        direction.supports_jit = layer.supports_jit
     return wrapper
+
+
+def set_implementation(layer: keras.Layer, implementation: int) -> None:
+    """Give a GRU or LSTM layer the implementation it would have been built with.
+
+    Args:
+        layer: Not yet called.
+        implementation: 1 or 2; recurrent dropout makes it 1.
+    """
+    from keras import layers
+
+    cell = layer.cell
+    cell.implementation = 1 if cell.recurrent_dropout else implementation
+    if cell.implementation == 1:  # draws a mask per gate
+        cell.dropout_mask_count = 3 if isinstance(layer, layers.GRU) else 4
+    elif hasattr(cell, "dropout_mask_count"):
+        del cell.dropout_mask_count

@@ -5,6 +5,7 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `config.json`: every setting, data set, versions, device, commit, command line;
 - `history.csv`: one row per epoch, counted from 1;
 - `summary.json`: state, best and last epoch, test scores, bars, parameters, time;
+- `kernels.json`: what each recurrent layer was planned to run on, and what it ran on;
 - `best.keras`: the model of the best epoch on validation;
 - `predictions.npz`: its test predictions, the targets, and those of the bars;
 - `curves.png`: score and loss; forecasts have more pictures.
@@ -39,7 +40,7 @@ from shared.environment import (
 )
 from shared.files import read_umask, to_csv, write_text, write_whole
 from shared.metrics import ACCURACY, Score
-from shared.runs import LOCK, MODEL_FACTS, PREDICTIONS, RUNS, spell_content
+from shared.runs import KERNELS, LOCK, MODEL_FACTS, PREDICTIONS, RUNS, spell_content
 
 if TYPE_CHECKING:
     import keras
@@ -200,6 +201,10 @@ class RunFolder:
                 np.savez_compressed(file, **arrays)
 
         write_whole(self.path / PREDICTIONS, write)
+
+    def write_kernels(self, record: dict[str, Any]) -> None:
+        """Write `kernels.json`: what was planned, what ran, and how they differ."""
+        self._write_json(self.path / KERNELS, record)
 
     def write_figure(self, name: str, figure: Figure) -> None:
         """Write `<name>.png`."""

@@ -16,6 +16,7 @@ from shared.environment import PROJECT
 
 RUNS = PROJECT / "results" / "runs"
 LOCK = ".lock"  # held by the process that trains
+KERNELS = "kernels.json"
 PREDICTIONS = "predictions.npz"
 MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
 
@@ -110,6 +111,21 @@ def read_predictions(path: Path) -> dict[str, np.ndarray] | None:
     for k, name in enumerate(arrays.pop("bars").tolist()):
         arrays[f"bar {name}"] = arrays.pop(f"bar_{k}")
     return arrays
+
+
+def spell_kernels(path: Path) -> str:
+    """Say what a run's recurrent layers ran on; empty where that is not known."""
+    try:
+        ran = _read_json(path / KERNELS)["ran"] or []
+    except (OSError, ValueError, KeyError):
+        return ""
+    told = []
+    for layer in ran:
+        words = layer["path"] + (" under XLA" if layer["xla"] else "")
+        if layer["implementation"] is not None:
+            words += f", implementation {layer['implementation']}"
+        told.append(words)
+    return "; ".join(dict.fromkeys(told))
 
 
 def spell_content(epochs: int, model_epoch: int | None) -> str:

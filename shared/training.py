@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from shared.backend import count_gpus
 from shared.data.feeding import feed
 from shared.data.splits import Splits
 from shared.errors import UserError, check_at_least
+from shared.kernels.plan import LayerPlan, plan_model
 
 if TYPE_CHECKING:
     import keras
@@ -96,6 +98,7 @@ def fit(
     """
     import keras
 
+    from shared.kernels.record import KernelRecord
     from shared.recorder import Recorder
 
     recorder = Recorder(
@@ -104,8 +107,14 @@ def fit(
         batch_size=training.batch_size,
         patience=training.patience,
     )
+    if plans := plan_run(model, folder):
+        print("Kernels (kernels.json says what ran)")
+        for plan in plans:
+            print(f"  {plan.spell()}")
     # The bar first, so that the record's line comes after it.
     callbacks = [keras.callbacks.ProgbarLogger(), recorder]
+    if plans:
+        callbacks.append(KernelRecord(plans, folder))
     if training.schedule == "cosine":
         callbacks.insert(0, keras.callbacks.LearningRateScheduler(_cosine(training)))
     validation = feed(splits.validation, training.batch_size)
@@ -120,6 +129,13 @@ def fit(
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
     )
     return recorder
+
+
+def plan_run(model: keras.Model, folder: RunFolder) -> list[LayerPlan]:
+    """Derive what every recurrent layer of a run's model will run on."""
+    settings = folder.settings
+    mask_side = settings["padding"] if settings.get("mask") else None
+    return plan_model(model, settings.get("implementation"), mask_side, count_gpus())
 
 
 def _cosine(training: TrainingConfig) -> Callable[[int, float], float]:

@@ -94,7 +94,7 @@ def test_a_run_leaves_everything(recipe, tmp_path, capsys):
     run = train(recipe, tmp_path, "--epochs", "2", "--batch-size", "16")
     assert run.state == "finished"
     names = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras"}
-    names.add("predictions.npz")
+    names |= {"predictions.npz", "kernels.json"}
     assert {path.name for path in run.path.iterdir()} == names
     assert (run.recipe, run.data) == (recipe.replace("_", "-"), "imdb")
     assert run.history["epoch"] == [1, 2]
@@ -228,8 +228,10 @@ def test_a_stack_reads_backwards_as_a_whole():
 
 def test_the_implementation_that_runs_is_the_one_recorded(tmp_path, capsys):
     run = train("imdb_gru_dropout", tmp_path, "--epochs", "1")
-    assert run.config["settings"]["implementation"] == 1
-    assert "recurrent dropout forces it" in capsys.readouterr().out
+    assert run.config["settings"]["implementation"] == 2  # what was asked for
+    (ran,) = json.loads((run.path / "kernels.json").read_text())["ran"]
+    assert ran["implementation"] == 1
+    assert "asked 2: recurrent dropout forces 1" in capsys.readouterr().out
 
 
 def test_a_limit_marks_every_file(tmp_path):
@@ -327,7 +329,9 @@ def test_recipes_never_import_each_other():
         assert "recipes" not in imports
 
 
-@pytest.mark.parametrize("module", ["runs", "groups", "plots", "tables", "compare"])
+@pytest.mark.parametrize(
+    "module", ["runs", "groups", "plots", "figures", "tables", "compare"]
+)
 def test_what_reads_run_folders_never_imports_keras(module):
     program = (
         f"import sys, shared.{module}\n"

@@ -175,11 +175,3 @@ def test_implementation_1_with_dropout_trains_once_settled():
     model = Model(inputs, layers.Dense(1)(state))
     model.compile("sgd", "mse")
     model.fit(np.ones((8, 6, 3)), np.ones((8, 1)), verbose=0)
-
-
-def test_recurrent_dropout_settles_the_implementation():
-    settled, (note,) = LSTMConfig(units=4, recurrent_dropout=0.2).resolve(None)
-    assert settled.implementation == 1
-    assert "Implementation 1" in note
-    layer = layers.LSTM(**LSTMConfig(units=4, recurrent_dropout=0.2).arguments())
-    assert layer.cell.implementation == 1  # as Keras itself decides

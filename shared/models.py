@@ -1,0 +1,49 @@
+"""Load a model of a run as it was trained, kernel choices included."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import UserError
+from shared.kernels.plan import list_recurrent_layers
+from shared.recurrent import USE_CUDNN, set_implementation
+from shared.runs import MODEL_FACTS
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load the model of a run and give its layers back what Keras does not save.
+
+    Keras saves neither `implementation` nor `use_cudnn` (3.15); `best.keras` of a run
+    carries the run's settings inside.
+
+    Args:
+        path: A run folder, or the `best.keras` of one.
+
+    Raises:
+        UserError: If there is no such model, or it is not one of a run.
+    """
+    import keras
+
+    path = path / "best.keras" if path.is_dir() else path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            settings = json.loads(archive.read(MODEL_FACTS))["settings"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        raise UserError(
+            f"{path}: no model of a run; name a run folder that holds best.keras."
+        ) from None
+    model = keras.models.load_model(path)
+    for layer in list_recurrent_layers(model):
+        if isinstance(layer, keras.layers.SimpleRNN):
+            continue
+        set_implementation(layer, settings["implementation"])
+        layer.use_cudnn = USE_CUDNN[settings["cudnn"]]
+        if layer.use_cudnn is False:
+            layer.supports_jit = True  # said no while cuDNN was possible
+    return model

@@ -1,0 +1,269 @@
+"""Kernels: every rule by itself, held against the graph that really ran."""
+
+import dataclasses
+import importlib
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from test_compare import make_run
+from test_recipes import train
+
+from shared import compare
+from shared.cli import main
+from shared.errors import UserError
+from shared.kernels.plan import Traits, plan_layer, plan_model, read_config
+from shared.kernels.proof import KernelWarning, list_differences, prove_kernels
+from shared.kernels.record import KernelRecord
+from shared.kernels.report import list_rows
+from shared.models import load_model
+from shared.recurrent import GRUConfig, LSTMConfig, SimpleRNNConfig, build_bidirectional
+from shared.runs import spell_kernels
+
+GRU = Traits(
+    layer="gru", kind="GRU", use_cudnn="auto", activation="tanh",
+    recurrent_activation="sigmoid", recurrent_dropout=0.0, unroll=False, use_bias=True,
+    reset_after=True, asked=2,
+)  # fmt: skip
+
+
+def plan(traits=GRU, mask_side=None, gpus=1, xla=False):
+    return plan_layer(traits, mask_side, gpus, xla, "off")
+
+
+def test_with_nothing_in_its_way_cudnn_runs():
+    assert plan().path == "cuDNN"
+    assert plan().implementation is None
+    assert plan(mask_side="right").path == "cuDNN"
+    assert plan().spell() == "gru: cuDNN kernel; no XLA: off"
+
+
+@pytest.mark.parametrize(
+    ("change", "obstacle"),
+    [
+        ({"kind": "SimpleRNN"}, "SimpleRNN has no such path"),
+        ({"use_cudnn": False}, "turned off"),
+        ({"recurrent_dropout": 0.1}, "recurrent dropout"),
+        ({"activation": "relu"}, "activation relu (needs tanh)"),
+        ({"recurrent_activation": "relu"}, "recurrent activation relu (needs sigmoid)"),
+        ({"unroll": True}, "unrolled"),
+        ({"use_bias": False}, "no bias"),
+        ({"reset_after": False}, "reset gate before the product"),
+    ],
+)
+def test_each_condition_keeps_cudnn_away_and_is_named(change, obstacle):
+    found = plan(dataclasses.replace(GRU, **change))
+    assert found.obstacles == (obstacle,)
+    assert found.path == ("unrolled" if "unroll" in change else "loop")
+    assert f"no cuDNN: {obstacle}" in found.spell()
+
+
+def test_no_gpu_and_a_left_mask_keep_cudnn_away():
+    assert plan(gpus=0).obstacles == ("no GPU",)
+    assert plan(mask_side="left").obstacles == ("a mask with left padding",)
+
+
+def test_a_forced_implementation_is_told():
+    found = plan(dataclasses.replace(GRU, recurrent_dropout=0.1), gpus=0, xla=True)
+    assert found.implementation == 1
+    assert found.spell() == (
+        "gru: plain loop under XLA, implementation 1 (asked 2: recurrent dropout "
+        "forces 1); no cuDNN: no GPU, recurrent dropout"
+    )
+
+
+def run_step(make, jit):
+    inputs = keras.Input((6, 3))
+    model = keras.Model(inputs, layers.Dense(1)(make(inputs)))
+    model.compile("sgd", "mse", jit_compile=jit)
+    model.fit(np.zeros((8, 6, 3)), np.zeros(8), batch_size=4, verbose=0)
+    return model
+
+
+LAYERS = {
+    "gru 2": lambda x: layers.GRU(4, name="gru")(x),
+    "gru 1": lambda x: layers.GRU(4, implementation=1, name="gru")(x),
+    "gru dropout": lambda x: layers.GRU(4, recurrent_dropout=0.2, name="gru")(x),
+    "gru before": lambda x: layers.GRU(4, reset_after=False, name="gru")(x),
+    "gru unrolled": lambda x: layers.GRU(4, unroll=True, name="gru")(x),
+    "lstm 2": lambda x: layers.LSTM(4, name="lstm")(x),
+    "lstm 1": lambda x: layers.LSTM(4, implementation=1, name="lstm")(x),
+    "stack": lambda x: layers.SimpleRNN(4, name="simple_rnn_2")(
+        layers.SimpleRNN(4, return_sequences=True, name="simple_rnn_1")(x)
+    ),
+    "both ways": lambda x: build_bidirectional(
+        layers.LSTM(4, implementation=1, name="lstm"), name="both_ways"
+    )(x),
+}
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["no XLA", "XLA"])
+@pytest.mark.parametrize("case", LAYERS)
+def test_the_rules_are_what_the_graph_shows(case, jit):
+    model = run_step(LAYERS[case], jit)
+    asked = None if case == "stack" else 1 if case.endswith(("1", "ways")) else 2
+    plans = plan_model(model, asked, None, gpus=0)
+    assert len(plans) == (2 if case in ("stack", "both ways") else 1)
+    proofs = prove_kernels(model, plans)
+    assert list_differences(plans, proofs) == []
+    assert {proof.xla for proof in proofs} == {jit}
+    path = "unrolled" if "unrolled" in case else "loop"
+    assert {proof.path for proof in proofs} == {path}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"path": "cuDNN"}, "path loop ran, cuDNN was planned"),
+        ({"xla": True}, "xla False ran, True was planned"),
+        ({"implementation": 1}, "implementation 2 ran, 1 was planned"),
+    ],
+)
+def test_a_plan_that_is_wrong_is_found_out(change, told):
+    model = run_step(LAYERS["gru 2"], jit=False)
+    (right,) = plan_model(model, 2, None, gpus=0)
+    wrong = [dataclasses.replace(right, **change)]
+    (difference,) = list_differences(wrong, prove_kernels(model, wrong))
+    assert told in difference
+
+
+def test_a_wrong_plan_warns_and_is_kept(tmp_path):
+    class Folder:
+        def write_kernels(self, record):
+            self.record = record
+
+    inputs = keras.Input((6, 3))
+    model = keras.Model(inputs, layers.Dense(1)(LAYERS["gru 2"](inputs)))
+    model.compile("sgd", "mse")
+    (right,) = plan_model(model, 2, None, gpus=0)
+    folder = Folder()
+    callback = KernelRecord([dataclasses.replace(right, path="cuDNN")], folder)
+    with pytest.raises(KernelWarning, match="loop ran, cuDNN was planned"):
+        model.fit(np.zeros((8, 6, 3)), np.zeros(8), callbacks=[callback], verbose=0)
+    assert folder.record["differences"]
+
+
+def test_a_layer_that_is_not_in_the_graph_is_not_proved():
+    model = run_step(LAYERS["gru 2"], jit=False)
+    (right,) = plan_model(model, 2, None, gpus=0)
+    with pytest.raises(LookupError, match="no trace of layer other"):
+        prove_kernels(model, [dataclasses.replace(right, layer="other")])
+    untrained = keras.Model(inputs := keras.Input((6, 3)), LAYERS["gru 2"](inputs))
+    with pytest.raises(LookupError, match="no traced training step"):
+        prove_kernels(untrained, [right])
+
+
+def test_a_run_tells_and_keeps_its_kernels(tmp_path, capsys):
+    run = train("imdb_gru", tmp_path, "--epochs", "1", "--implementation", "1")
+    record = json.loads((run.path / "kernels.json").read_text())
+    assert record["differences"] == []
+    assert record["ran"] == [
+        {"layer": "gru", "path": "loop", "xla": False, "implementation": 1}
+    ]
+    assert record["planned"][0]["told"] in capsys.readouterr().out
+    assert spell_kernels(run.path) == "loop, implementation 1"
+
+
+def test_comparing_says_that_kernels_differ(tmp_path, capsys):
+    for seed, implementation in ((0, 1), (1, 2)):
+        path = make_run(tmp_path, recipe=f"imdb-{'ab'[seed]}")
+        ran = {"path": "loop", "xla": False, "implementation": implementation}
+        (path / "kernels.json").write_text(json.dumps({"ran": [ran]}))
+    places = ["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")]
+    compare.main(places)
+    told = capsys.readouterr().out
+    assert "The kernels differ" in told
+    assert "imdb-a: loop, implementation 1" in told
+    compare.main(["imdb-a", *places])
+    assert "The kernels differ" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags"),
+    [
+        ("imdb_gru", ["--implementation", "1", "--cudnn", "off", "--dropout", "0.2"]),
+        ("imdb_bidirectional_lstm", ["--implementation", "1"]),
+        ("imdb_gru_dropout", []),
+        ("imdb_simple_rnn", []),
+    ],
+)
+def test_a_loaded_model_has_its_kernel_choices_back(recipe, flags, tmp_path):
+    run = train(recipe, tmp_path, "--epochs", "1", *flags)
+    model = load_model(run.path)
+    asked = run.config["settings"]["implementation"]
+    planned = json.loads((run.path / "kernels.json").read_text())["planned"]
+    found = plan_model(model, asked, None, gpus=0)
+    assert [p.implementation for p in found] == [p["implementation"] for p in planned]
+    assert [list(p.obstacles) for p in found] == [p["obstacles"] for p in planned]
+    model.compile("sgd", "binary_crossentropy")
+    words = np.random.default_rng(0).integers(3, 31, (8, 7))
+    model.fit(words, np.arange(8) % 2, verbose=0)  # and it trains on
+    assert list_differences(found, prove_kernels(model, found)) == []
+    if "--dropout" in flags:
+        (layer,) = [layer for layer in model.layers if layer.name == "gru"]
+        assert (layer.use_cudnn, layer.cell.dropout_mask_count) == (False, 3)
+
+
+def test_a_file_that_is_no_model_of_a_run_is_refused(tmp_path):
+    (tmp_path / "best.keras").write_bytes(b"no archive")
+    with pytest.raises(UserError, match="no model of a run"):
+        load_model(tmp_path)
+
+
+def test_the_report_says_what_would_happen_on_a_gpu():
+    rows = {row[0]: row[1:] for row in list_rows("gru", GRUConfig(units=3), [None], 0)}
+    assert len(rows) >= 15
+    here, there = rows["as given"]
+    assert here.startswith("plain loop, implementation 2; no cuDNN: no GPU")
+    assert there.startswith("cuDNN kernel")
+    assert rows["--mask --padding left"][1].startswith("plain loop under XLA")
+    assert rows["--mask --padding right"][1].startswith("cuDNN kernel")
+    assert rows["--no-reset-after"][1].startswith("plain loop under XLA")
+    assert "no XLA" in rows["--recurrent-dropout 0.2"][1]  # neither the one nor other
+    (only_there,) = {len(row) for row in list_rows("g", GRUConfig(units=3), [], 1)}
+    assert only_there == 2
+    flags = {row[0] for row in list_rows("r", SimpleRNNConfig(units=3), [], 0)}
+    assert "--unroll" in flags
+    assert not any("implementation" in flag or "cudnn" in flag for flag in flags)
+    assert "--no-reset-after" not in {
+        row[0] for row in list_rows("lstm", LSTMConfig(units=3), [], 0)
+    }
+
+
+def test_flags_and_layers_say_the_same():
+    for config, kind, layer in (
+        (GRUConfig(units=3, recurrent_dropout=0.1), "GRU", layers.GRU),
+        (LSTMConfig(units=3, unroll=True, cudnn="off"), "LSTM", layers.LSTM),
+        (SimpleRNNConfig(units=3, activation="relu"), "SimpleRNN", layers.SimpleRNN),
+    ):
+        inputs = keras.Input((6, 3))
+        outputs = layer(**config.arguments(), name="layer")(inputs)
+        model = keras.Model(inputs, layers.Dense(1)(outputs))
+        model.compile("sgd", "mse")
+        for gpus in (0, 1):
+            (found,) = plan_model(model, config.implementation, None, gpus)
+            expected = plan_layer(
+                read_config(config, "layer", kind), None, gpus, False, found.no_xla
+            )
+            assert found == expected
+
+
+@pytest.mark.parametrize("recipe", ["imdb_gru", "weather_stacked_gru", "sum_gru"])
+def test_the_report_trains_nothing(recipe, tmp_path, capsys):
+    module = importlib.import_module(f"recipes.{recipe}")
+    main(module.Config, module.run, ["--kernels", "--results-dir", str(tmp_path / "r")])
+    told = capsys.readouterr().out
+    assert "with a GPU" in told
+    assert "as given" in told
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_recipe_without_recurrent_layer_has_no_report(capsys):
+    from recipes import weather_dense
+
+    with pytest.raises(SystemExit) as exit_:
+        main(weather_dense.Config, weather_dense.run, ["--kernels"])
+    assert exit_.value.code == 2
+    assert "no recurrent layer" in capsys.readouterr().err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shared.data.splits import Examples
 from shared.data.windows import Windows
 
@@ -43,7 +45,7 @@ def stream_windows(
     import tensorflow as tf
 
     windows = examples.inputs
-    series = tf.constant(windows.series)
+    series = _share(windows.series)
     starts = tf.constant(windows.starts)
     offsets = tf.constant(windows.offsets)
     targets = tf.constant(examples.targets)
@@ -56,3 +58,15 @@ def stream_windows(
     if shuffle_seed is not None:
         order = order.shuffle(len(examples), seed=shuffle_seed)
     return order.batch(batch_size).map(cut).prefetch(2)
+
+
+_LATEST: dict[str, Any] = {}
+
+
+def _share(series: np.ndarray) -> tf.Tensor:
+    """Return a series as a tensor, the same one for all parts of a split."""
+    import tensorflow as tf
+
+    if _LATEST.get("series") is not series:
+        _LATEST.update(series=series, tensor=tf.constant(series))
+    return _LATEST["tensor"]

@@ -105,7 +105,7 @@ def load_splits(recipe, tmp_path, **changes):
 
     config = load(recipe).Config()
     if recipe in WEATHER:
-        write(tmp_path / FILE, make_rows(2_000))
+        write(tmp_path / FILE, make_rows(3_600))  # a window of six days in each part
         weather = dataclasses.replace(config.weather, data_dir=tmp_path)
         config = settle(dataclasses.replace(config, weather=weather))
         return load_weather(config.weather), config

@@ -231,12 +231,11 @@ def test_a_reversed_network_sees_reversed_windows(tmp_path):
     assert outputs[0] == pytest.approx(outputs[1], abs=1e-5)
 
 
-@pytest.mark.parametrize("recipe", [*WEATHER, *GENERATED])
+@pytest.mark.parametrize("recipe", sorted({*WEATHER, *GENERATED} - {"weather_dense"}))
 def test_variants_of_the_layer_train(recipe, tmp_path):
-    if recipe == "weather_dense":
-        pytest.skip("has no recurrent layer")
-    flags = ["--return-sequences", "--implementation", "1", "--kernel-regularizer"]
-    assert train(recipe, tmp_path, "--epochs", "1", *flags, "l2:0.01").state
+    flags = ["--return-sequences", "--implementation", "1"]
+    flags += ["--kernel-regularizer", "l2:0.01"]
+    assert train(recipe, tmp_path, "--epochs", "1", *flags).state == "finished"
     if recipe in GENERATED:  # unrolling the others takes the tests too long
         flags = ["--unroll", "--dropout", "0.2", "--schedule", "cosine"]
         assert train(recipe, tmp_path, "--epochs", "1", *flags).state == "finished"

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -38,6 +38,9 @@ update-stored: $(TEST_READY) ## write the losses that the tests compare with ane
 
 lint: $(TEST_READY) ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: $(READY) ## how fast the recipes train, technique by technique, beside others (an hour)
+	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
 bench-load: $(READY) ## time and memory of loading the reviews, beside Keras' own loader
 	@$(BIN)/python benchmarks/load_imdb.py $(ARGS)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from shared.baselines.reviews import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.embedding import set_gradient
 from shared.errors import UserError
 from shared.recurrent import SimpleRNNConfig
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
@@ -62,13 +63,14 @@ def build_model(config: Config) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
-    word_ids = Input((config.reviews.length,), dtype="int32", name="word_ids")
-    words = layers.Embedding(
+    word_ids = Input((config.reviews.steps,), dtype="int32", name="word_ids")
+    embedding = layers.Embedding(
         config.reviews.vocabulary,
         config.reviews.embedding_size,
         mask_zero=config.reviews.mask,
         name="words",
-    )(word_ids)
+    )
+    words = set_gradient(embedding, config.reviews.embedding_gradient)(word_ids)
     review = words
     for level in range(1, NUM_LAYERS + 1):
         flags = config.simple_rnn.arguments(
@@ -93,6 +95,7 @@ def run(config: Config, folder: RunFolder) -> None:
         optimizer=build_optimizer(config.training),
         loss="binary_crossentropy",
         metrics=["accuracy"],
+        **config.training.compile_arguments(),
     )
 
     folder.open(splits, review_bars(splits), model)

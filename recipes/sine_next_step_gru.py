@@ -84,7 +84,10 @@ def run(config: Config, folder: RunFolder) -> None:
 
     model = build_model(config)
     model.compile(
-        optimizer=build_optimizer(config.training), loss="mse", metrics=["mse"]
+        optimizer=build_optimizer(config.training),
+        loss="mse",
+        metrics=["mse"],
+        **config.training.compile_arguments(),
     )
 
     folder.open(splits, sine_bars(splits, config.sine), model, SQUARED_ERROR)

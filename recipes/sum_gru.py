@@ -71,7 +71,10 @@ def run(config: Config, folder: RunFolder) -> None:
 
     model = build_model(config, splits)
     model.compile(
-        optimizer=build_optimizer(config.training), loss="mse", metrics=["mse"]
+        optimizer=build_optimizer(config.training),
+        loss="mse",
+        metrics=["mse"],
+        **config.training.compile_arguments(),
     )
 
     folder.open(splits, sum_bars(splits), model, SQUARED_ERROR)

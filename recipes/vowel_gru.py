@@ -79,6 +79,7 @@ def run(config: Config, folder: RunFolder) -> None:
         optimizer=build_optimizer(config.training),
         loss="sparse_categorical_crossentropy",
         metrics=[SparseCategoricalCrossentropy(name="cross_entropy"), "accuracy"],
+        **config.training.compile_arguments(),
     )
 
     folder.open(splits, vowel_bars(splits), model, CROSS_ENTROPY)

@@ -78,7 +78,10 @@ def run(config: Config, folder: RunFolder) -> None:
 
     model = build_model(config, splits)
     model.compile(
-        optimizer=build_optimizer(config.training), loss="mse", metrics=["mae"]
+        optimizer=build_optimizer(config.training),
+        loss="mse",
+        metrics=["mae"],
+        **config.training.compile_arguments(),
     )
 
     bars = forecast_bars(splits, config.weather)

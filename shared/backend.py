@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 
+from shared.environment import THREADS
 from shared.errors import UserError
 
 
@@ -40,6 +41,21 @@ def import_keras() -> None:
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+
+
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow, the compiled loop and BLAS use so many cores and no more.
+
+    Must come before any of them is imported. The numbers of a run stay the same.
+    """
+    for name in (
+        THREADS,
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ[name] = str(threads)
 
 
 def count_gpus() -> int:

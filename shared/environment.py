@@ -12,12 +12,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+THREADS = "RNN_RECIPES_THREADS"  # environment: cores to use; `--threads` sets it
 PROJECT = Path(__file__).resolve().parents[1]
-PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
+PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy", "pandas", "scikit-learn")
 
 
 def describe_environment() -> dict[str, Any]:
     """Return versions, device, threads and code state, ready for JSON."""
+    return describe_machine() | {"code": read_commit()}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return versions, device and threads, ready for JSON."""
     import tensorflow as tf
 
     threading = tf.config.threading
@@ -27,9 +33,7 @@ def describe_environment() -> dict[str, Any]:
         "device": {
             "machine": f"{platform.system()} {platform.machine()}",
             "cpu": _read_cpu_name(),
-            "cores": len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count(),
+            "cores": count_cores(),
             "gpus": [
                 tf.config.experimental.get_device_details(gpu).get("device_name", "?")
                 for gpu in tf.config.list_physical_devices("GPU")
@@ -37,10 +41,22 @@ def describe_environment() -> dict[str, Any]:
             # 0 leaves the number to TensorFlow, which then takes every core.
             "threads_in_op": threading.get_intra_op_parallelism_threads(),
             "threads_between_ops": threading.get_inter_op_parallelism_threads(),
+            "threads_asked": os.environ.get(THREADS, ""),
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         },
-        "code": read_commit(),
     }
+
+
+def count_cores() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_threads() -> int:
+    """Return how many cores this run shall use: as asked, else all."""
+    return int(os.environ.get(THREADS) or count_cores())
 
 
 def read_commit() -> dict[str, Any]:

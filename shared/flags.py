@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_at_least, spell_flag
+from shared.recurrent import Surroundings
 
 Config = TypeVar("Config")
 # What Python and tyro say of a wrong value, and what a user can read.
@@ -41,6 +42,25 @@ class Output:
     """Folder of all runs; None is results/runs of the project."""
     kernels: bool = False
     """Only print what the recurrent layer runs on with these and other flags."""
+    seeds: str | None = None
+    """Train once for each of these seeds, e.g. 0-4 or 0,3,7, in place of --seed."""
+    jobs: int = 1
+    """With --seeds: how many train at a time, each on its share of the cores."""
+    threads: int | None = None
+    """Cores to use; None takes all (with --jobs: an even share each)."""
+
+    def check(self) -> None:
+        """Refuse numbers that cannot be.
+
+        Raises:
+            UserError: With the flag, what it takes and the way out.
+        """
+        check_at_least(self, {"jobs": 1, "threads": 1})
+        if self.jobs > 1 and self.seeds is None:
+            raise UserError(
+                f"--jobs {self.jobs}: one training is one job; name several seeds, "
+                "e.g. --seeds 0-4."
+            )
 
 
 def parse_recipe(
@@ -103,12 +123,14 @@ def settle(config: Config) -> Config:
     for part in parts.values():
         if hasattr(part, "check"):
             part.check()
-    sides = [part.mask_side for part in parts.values() if hasattr(part, "mask_side")]
-    mask_side = sides[0] if sides else None
+    decided = {}
+    for part in parts.values():
+        decided |= part.decides() if hasattr(part, "decides") else {}
+    around = Surroundings(**decided)
     changes = {}
     for name, part in parts.items():
         if hasattr(part, "resolve"):
-            changes[name], notes = part.resolve(mask_side)
+            changes[name], notes = part.resolve(around)
             for note in notes:
                 print(note)
     return dataclasses.replace(config, **changes)
@@ -131,6 +153,26 @@ def spell_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return spell_flag(name if value else f"no_{name}")
     return f"{spell_flag(name)} {value}"
+
+
+def drop_flags(flags: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return a command line without some flags and their values.
+
+    Args:
+        flags: As typed: `--name value` or `--name=value`.
+        names: Flags that take one value, e.g. `--seeds`.
+    """
+    kept: list[str] = []
+    skip = False
+    for flag in flags:
+        name = flag.partition("=")[0].replace("_", "-")
+        if skip:
+            skip = False
+        elif name in names:
+            skip = "=" not in flag
+        else:
+            kept.append(flag)
+    return kept
 
 
 def list_changes(config: Any, default: Any) -> dict[str, Any]:

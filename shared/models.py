@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import UserError
+from shared.kernels.choice import apply_kernel
 from shared.kernels.plan import list_recurrent_layers
-from shared.recurrent import USE_CUDNN, set_implementation
+from shared.recurrent import set_cudnn, set_implementation
 from shared.runs import MODEL_FACTS
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def load_model(path: Path) -> keras.Model:
         if isinstance(layer, keras.layers.SimpleRNN):
             continue
         set_implementation(layer, settings["implementation"])
-        layer.use_cudnn = USE_CUDNN[settings["cudnn"]]
-        if layer.use_cudnn is False:
-            layer.supports_jit = True  # said no while cuDNN was possible
+        set_cudnn(layer, settings["cudnn"])
+    if "kernel" in settings:
+        apply_kernel(model, settings["kernel"])
     return model

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from shared.baselines.bars import check_floor
-from shared.data.feeding import feed
+from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.run_folder import Row, RunFolder
 
@@ -111,6 +111,7 @@ class Recorder(keras.callbacks.Callback):
         arguments = feed(test, self.batch_size)
         arguments.pop("y", None)
         predictions = np.asarray(self.model.predict(**arguments, verbose=0))
+        predictions = restore_order(test, predictions)
         return predictions[:, 0] if predictions.shape[1:] == (1,) else predictions
 
     def _tell(self) -> None:

@@ -41,9 +41,30 @@ BiasInitializer = Literal[
     "zeros", "ones", "random_uniform", "random_normal", "truncated_normal"
 ]
 Cudnn = Literal["auto", "on", "off"]
+Jit = Literal["auto", "on", "off"]
+Kernel = Literal["default", "auto", "keras", "compiled"]
 MaskSide = Literal["left", "right"]
 
 USE_CUDNN = {"auto": "auto", "on": True, "off": False}
+COMPILED_ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
+"""What the suite's own loop knows, numbered as in `shared.kernels.loops`."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What decides about a recurrent layer from outside.
+
+    Attributes:
+        mask_side: On which side of a sequence masked padding stands, if any.
+        jit: Whether XLA compiles the training step.
+        even: Whether all batches have the same number of steps.
+        gpus: How many there are; None looks when it matters.
+    """
+
+    mask_side: MaskSide | None = None
+    jit: Jit = "auto"
+    even: bool = True
+    gpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,11 @@ class RecurrentConfig:
     unroll: bool = False
     """Write the loop out, step by step: quick for a few steps, slow to build for
     many."""
+    kernel: Kernel = "default"
+    """Whose loop over the steps runs. keras: Keras' own. compiled: the suite's, for
+    processors; the same numbers up to rounding. auto: what a short measurement on this
+    machine finds fastest (XLA included). default: compiled where it can run and there
+    is no GPU, else keras."""
 
     def check(self) -> None:
         """Refuse what Keras refuses, or takes in silence and ignores.
@@ -115,11 +141,27 @@ class RecurrentConfig:
         """Refuse a kernel choice this layer cannot have."""
         raise NotImplementedError
 
-    def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
-        """Settle what Keras would crash on, and say so.
+    def list_hindrances(self) -> list[str]:
+        """Return which of this layer's flags keep the compiled loop from running."""
+        takes = ", ".join(COMPILED_ACTIVATIONS)
+        names = [
+            name
+            for name in ("activation", "recurrent_activation")
+            if hasattr(self, name)
+        ]
+        hindrances = [
+            f"{spell_flag(name)} {getattr(self, name)} (takes {takes})"
+            for name in names
+            if getattr(self, name) not in COMPILED_ACTIVATIONS
+        ]
+        hindrances += ["--unroll"] if self.unroll else []
+        return hindrances + (["--cudnn on"] if self.cudnn == "on" else [])
+
+    def resolve(self, around: Surroundings) -> tuple[RecurrentConfig, list[str]]:
+        """Settle what runs, and what Keras would crash on, and say so.
 
         Args:
-            mask_side: On which side of a sequence masked padding stands, if any.
+            around: What the rest of the recipe decides.
 
         Returns:
             The layer as it will be built, and one sentence per change.
@@ -127,12 +169,42 @@ class RecurrentConfig:
         Raises:
             UserError: If the user asked for just what cannot be.
         """
-        if mask_side and self.go_backwards and self.return_sequences:
+        if self.unroll and not around.even:
+            raise UserError(
+                "--unroll with --batching bucketed: steps are written out for one "
+                "length only; take --batching fixed, or leave --unroll away."
+            )
+        if around.mask_side and self.go_backwards and self.return_sequences:
             raise UserError(
                 "--go-backwards with --return-sequences and --mask: Keras turns the "
                 "states round but not their mask; leave one of the three away."
             )
-        return self, []
+        return dataclasses.replace(self, kernel=self._settle_kernel(around)), []
+
+    def _settle_kernel(self, around: Surroundings) -> Kernel:
+        """Return the kernel that `default` means, and refuse what cannot be."""
+        hindrances = self.list_hindrances()
+        if around.jit == "on":
+            if self.kernel in ("compiled", "auto"):
+                raise UserError(
+                    f"--jit on with --kernel {self.kernel}: XLA compiles Keras' loop "
+                    "only (auto tries it by itself); leave one of the two away."
+                )
+            return "keras"
+        if self.kernel == "compiled" and hindrances:
+            raise UserError(
+                f"--kernel compiled: cannot run with {', '.join(hindrances)}; change "
+                "that, or take --kernel keras."
+            )
+        if self.kernel == "auto" and (self.unroll or self.cudnn == "on"):
+            raise UserError(
+                f"--kernel auto with {'--unroll' if self.unroll else '--cudnn on'}: "
+                "that choice is made already; leave one of the two away."
+            )
+        if self.kernel != "default":
+            return self.kernel
+        gpus = count_gpus() if around.gpus is None else around.gpus
+        return "keras" if hindrances or gpus else "compiled"
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """Return the keyword arguments for the Keras layer.
@@ -142,6 +214,7 @@ class RecurrentConfig:
                 `return_sequences=True` inside a stack.
         """
         arguments = dataclasses.asdict(self) | changes
+        del arguments["kernel"]
         for name, value in arguments.items():
             if name.endswith("_regularizer"):
                 arguments[name] = build_regularizer(name, value)
@@ -229,27 +302,33 @@ class GatedConfig(RecurrentConfig):
                 "or run on a machine with an NVIDIA GPU and tensorflow[and-cuda]."
             )
 
-    def resolve(self, mask_side: MaskSide | None) -> tuple[RecurrentConfig, list[str]]:
-        """Settle that cuDNN is off where it would crash."""
-        super().resolve(mask_side)
-        if self.cudnn == "on" and mask_side == "left":
+    def resolve(self, around: Surroundings) -> tuple[RecurrentConfig, list[str]]:
+        """Settle that cuDNN is off where it would crash, or shut XLA out."""
+        settled, notes = super().resolve(around)
+        if self.cudnn == "on" and around.jit == "on":
+            raise UserError(
+                "--cudnn on with --jit on: XLA cannot compile cuDNN's kernel; leave "
+                "one of the two away."
+            )
+        if self.cudnn == "on" and around.mask_side == "left":
             raise UserError(
                 "--cudnn on: cuDNN reads masked padding on the right only; take "
-                "--padding right, --no-mask or --cudnn auto."
+                "--padding right with --batching fixed --no-mask, or --cudnn auto."
             )
+        if around.jit == "on":  # a layer that may take cuDNN says no to XLA
+            return dataclasses.replace(settled, cudnn="off"), notes
         changes: dict[str, Any] = {}
-        notes = []
         causes = []
-        if mask_side == "left":
+        if around.mask_side == "left":
             causes.append("a mask with left padding")
         if self.implementation == 1 and self.dropout > 0 and not self.recurrent_dropout:
             causes.append("dropout with implementation 1")
-        if causes and self.cudnn == "auto":
+        if causes and self.cudnn == "auto" and settled.kernel != "compiled":
             changes["cudnn"] = "off"
             notes.append(
                 f"cuDNN is turned off: {' and '.join(causes)} would crash in Keras."
             )
-        return dataclasses.replace(self, **changes), notes
+        return dataclasses.replace(settled, **changes), notes
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """Return the keyword arguments for the Keras layer."""
@@ -298,6 +377,13 @@ def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:
         set_implementation(direction, layer.cell.implementation)
         direction.supports_jit = layer.supports_jit
     return wrapper
+
+
+def set_cudnn(layer: keras.Layer, cudnn: Cudnn) -> None:
+    """Give a GRU or LSTM layer the choice of cuDNN it would have been built with."""
+    layer.use_cudnn = USE_CUDNN[cudnn]
+    if layer.use_cudnn is False:
+        layer.supports_jit = True  # said no while cuDNN was possible
 
 
 def set_implementation(layer: keras.Layer, implementation: int) -> None:

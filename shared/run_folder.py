@@ -128,8 +128,15 @@ class RunFolder:
             "seconds": None,
             "peak_memory_mb": None,
         }
+        self._config = config
         self._appear(config)
         reset_peak_memory()  # what the bars needed is not the network's
+
+    def settle(self, **settings: Any) -> None:
+        """Write down settings that were decided only after the run was opened."""
+        self.settings |= settings
+        self._config["jit_compile"] = self.settings.get("jit") == "on"
+        self._write_json(self.path / "config.json", self._config)
 
     def _appear(self, config: dict[str, Any]) -> None:
         """Fill a hidden folder and move it to its name, so that it appears whole."""

@@ -6,13 +6,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.backend import count_gpus
 from shared.data.feeding import feed
 from shared.data.splits import Splits
 from shared.errors import UserError, check_at_least
-from shared.kernels.plan import LayerPlan, plan_model
+from shared.kernels.plan import LayerPlan, list_recurrent_layers, plan_model
+from shared.recurrent import Jit, set_cudnn
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +40,11 @@ class TrainingConfig:
     """Passes over the training examples."""
     patience: int | None = None
     """Stop after this many epochs without a better validation score; None never."""
+    jit: Jit = "auto"
+    """Whether XLA compiles the training step: other rounding, and with dropout other
+    draws. auto: what Keras decides, which is no on a machine without a GPU."""
+    steps_per_execution: int = 1
+    """Updates between two looks of Keras at what happened; the numbers stay."""
     schedule: Literal["constant", "cosine"] = "constant"
     """cosine: the learning rate falls to nearly 0 over the epochs, epoch by epoch."""
     seed: int = 0
@@ -51,7 +57,8 @@ class TrainingConfig:
         Raises:
             UserError: With the flag, what it takes and the way out.
         """
-        check_at_least(self, {"batch_size": 1, "epochs": 1, "patience": 1})
+        least = {"batch_size": 1, "epochs": 1, "patience": 1, "steps_per_execution": 1}
+        check_at_least(self, least)
         if not 0 < self.learning_rate < math.inf:
             raise UserError(
                 f"--learning-rate {self.learning_rate}: takes a number above 0, e.g. "
@@ -61,6 +68,17 @@ class TrainingConfig:
             raise UserError(
                 f"--seed {self.seed}: takes a whole number from 0 to 2^32 - 1."
             )
+
+    def decides(self) -> dict[str, Any]:
+        """Return what a recurrent layer must know of these settings."""
+        return {"jit": self.jit}
+
+    def compile_arguments(self) -> dict[str, Any]:
+        """Return what `Model.compile` takes besides optimizer, loss and metrics."""
+        return {
+            "jit_compile": {"auto": "auto", "on": True, "off": False}[self.jit],
+            "steps_per_execution": self.steps_per_execution,
+        }
 
 
 def set_seed(seed: int) -> None:
@@ -107,6 +125,7 @@ def fit(
         batch_size=training.batch_size,
         patience=training.patience,
     )
+    _set_up_kernel(model, training, folder)
     if plans := plan_run(model, folder):
         print("Kernels (kernels.json says what ran)")
         for plan in plans:
@@ -135,7 +154,33 @@ def plan_run(model: keras.Model, folder: RunFolder) -> list[LayerPlan]:
     """Derive what every recurrent layer of a run's model will run on."""
     settings = folder.settings
     mask_side = settings["padding"] if settings.get("mask") else None
-    return plan_model(model, settings.get("implementation"), mask_side, count_gpus())
+    return plan_model(
+        model,
+        settings.get("implementation"),
+        mask_side,
+        count_gpus(),
+        settings.get("kernel") == "compiled",
+    )
+
+
+def _set_up_kernel(
+    model: keras.Model, training: TrainingConfig, folder: RunFolder
+) -> None:
+    """Let the recurrent layers run on the loop asked for, or on the fastest."""
+    from shared.kernels.choice import apply_kernel, choose_kernel
+
+    kernel = folder.settings.get("kernel")
+    if kernel == "auto":
+        told, choice = choose_kernel(model, training.batch_size)
+        print(told)
+        folder.settle(**choice)
+        for layer in list_recurrent_layers(model):
+            if hasattr(layer, "use_cudnn"):
+                set_cudnn(layer, folder.settings["cudnn"])
+        model.jit_compile = choice["jit"] == "on"
+        kernel = choice["kernel"]
+    if kernel is not None and apply_kernel(model, kernel):
+        model.jit_compile = False  # XLA cannot compile a call of the compiled loop
 
 
 def _cosine(training: TrainingConfig) -> Callable[[int, float], float]:

@@ -123,7 +123,8 @@ def test_settings_are_flat_complete_and_ready_for_json():
 
 
 def test_settling_changes_the_layer_and_says_so(capsys):
-    config = settle(parse(imdb_gru.Config, ["--mask"], "p", ""))
+    flags = ["--mask", "--kernel", "keras"]
+    config = settle(parse(imdb_gru.Config, flags, "p", ""))
     assert config.gru.cudnn == "off"
     assert "cuDNN is turned off" in capsys.readouterr().out
 

@@ -14,12 +14,20 @@ from test_recipes import train
 from shared import compare
 from shared.cli import main
 from shared.errors import UserError
+from shared.kernels import choice
+from shared.kernels.choice import apply_kernel
 from shared.kernels.plan import Traits, plan_layer, plan_model, read_config
 from shared.kernels.proof import KernelWarning, list_differences, prove_kernels
 from shared.kernels.record import KernelRecord
 from shared.kernels.report import list_rows
 from shared.models import load_model
-from shared.recurrent import GRUConfig, LSTMConfig, SimpleRNNConfig, build_bidirectional
+from shared.recurrent import (
+    GRUConfig,
+    LSTMConfig,
+    SimpleRNNConfig,
+    Surroundings,
+    build_bidirectional,
+)
 from shared.runs import spell_kernels
 
 GRU = Traits(
@@ -156,7 +164,8 @@ def test_a_layer_that_is_not_in_the_graph_is_not_proved():
 
 
 def test_a_run_tells_and_keeps_its_kernels(tmp_path, capsys):
-    run = train("imdb_gru", tmp_path, "--epochs", "1", "--implementation", "1")
+    flags = ["--epochs", "1", "--kernel", "keras", "--implementation", "1"]
+    run = train("imdb_gru", tmp_path, *flags)
     record = json.loads((run.path / "kernels.json").read_text())
     assert record["differences"] == []
     assert record["ran"] == [
@@ -164,6 +173,97 @@ def test_a_run_tells_and_keeps_its_kernels(tmp_path, capsys):
     ]
     assert record["planned"][0]["told"] in capsys.readouterr().out
     assert spell_kernels(run.path) == "loop, implementation 1"
+
+
+COMPILED = {"path": "compiled", "xla": False, "implementation": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "ran"),
+    [
+        ("imdb_gru", [], [COMPILED]),
+        ("imdb_lstm", ["--dropout", "0.2"], [COMPILED]),
+        ("imdb_bidirectional_lstm", ["--batching", "bucketed"], [COMPILED] * 2),
+        ("imdb_gru_dropout", [], [COMPILED]),
+        (
+            "imdb_simple_rnn",
+            ["--jit", "on"],
+            [{"path": "loop", "xla": True, "implementation": None}],
+        ),
+        (
+            "imdb_gru",
+            ["--jit", "on", "--batching", "bucketed"],
+            [{"path": "loop", "xla": True, "implementation": 2}],
+        ),
+    ],
+)
+def test_the_kernel_asked_for_is_the_one_that_ran(recipe, flags, ran, tmp_path):
+    run = train(recipe, tmp_path, "--epochs", "1", *flags)
+    record = json.loads((run.path / "kernels.json").read_text())
+    assert record["differences"] == []
+    found = [{key: row[key] for key in COMPILED} for row in record["ran"]]
+    assert found == ran
+    assert run.config["settings"]["kernel"] == (
+        "compiled" if ran[0] == COMPILED else "keras"
+    )
+    assert run.config["jit_compile"] is ran[0]["xla"]
+
+
+def test_a_layer_that_the_compiled_loop_cannot_run_says_so(tmp_path):
+    inputs = keras.Input((6, 3))
+    states = layers.GRU(4, return_sequences=True, name="lower")(inputs)
+    outputs = layers.Dense(1)(layers.GRU(4, activation="elu", name="upper")(states))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    apply_kernel(model, "compiled")
+    lower, upper = plans = plan_model(model, 2, None, gpus=0, compiled=True)
+    assert lower.spell() == "lower: compiled loop, implementation 2; no cuDNN: no GPU"
+    assert upper.spell().startswith(
+        "upper: plain loop, implementation 2; no compiled loop: activation elu; "
+    )
+    model.fit(np.zeros((8, 6, 3)), np.zeros(8), verbose=0)
+    assert list_differences(plans, prove_kernels(model, plans)) == []
+    apply_kernel(model, "keras")
+    model.compile("sgd", "mse")
+    model.fit(np.zeros((8, 6, 3)), np.zeros(8), verbose=0)
+    differences = list_differences(plans, prove_kernels(model, plans))
+    assert differences == ["lower: path loop ran, compiled was planned."]
+
+
+def test_auto_measures_once_and_writes_down_what_it_took(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(choice, "TYPICAL_STEPS", 20)
+    flags = ["--epochs", "1", "--kernel", "auto"]
+    run = train("imdb_gru", tmp_path / "1", *flags)
+    told = capsys.readouterr().out
+    assert "measured now" in told
+    assert "keras under XLA" in told
+    settings = run.config["settings"]
+    assert settings["kernel"] in ("compiled", "keras")
+    assert run.config["jit_compile"] is (settings["jit"] == "on")
+    assert run.config["changed"]["kernel"] == "auto"
+    record = json.loads((run.path / "kernels.json").read_text())
+    assert record["differences"] == []
+    monkeypatch.setattr(choice, "_time_layer", None)  # must not be called again
+    again = train("imdb_gru", tmp_path / "2", *flags)
+    assert "kept from an earlier run" in capsys.readouterr().out
+    assert again.config["settings"] | {"data_dir": ""} == settings | {"data_dir": ""}
+
+
+@pytest.mark.parametrize("quickest", choice.CHOICES)
+@pytest.mark.parametrize("recipe", ["imdb_gru", "imdb_bidirectional_lstm"])
+def test_auto_takes_the_quickest_and_it_runs(recipe, quickest, tmp_path, monkeypatch):
+    def pretend(layer, shape, compiled, xla):
+        chosen = choice.CHOICES[quickest]
+        wanted = (chosen["kernel"] == "compiled", chosen["jit"] == "on")
+        return 0.1 if (compiled, xla) == wanted else 0.2
+
+    monkeypatch.setattr(choice, "_time_layer", pretend)
+    run = train(recipe, tmp_path, "--epochs", "1", "--kernel", "auto")
+    expected = choice.CHOICES[quickest]
+    assert run.config["settings"].items() >= expected.items()
+    record = json.loads((run.path / "kernels.json").read_text())
+    assert record["differences"] == []
+    assert {row["xla"] for row in record["ran"]} == {expected["jit"] == "on"}
 
 
 def test_comparing_says_that_kernels_differ(tmp_path, capsys):
@@ -184,7 +284,9 @@ def test_comparing_says_that_kernels_differ(tmp_path, capsys):
     ("recipe", "flags"),
     [
         ("imdb_gru", ["--implementation", "1", "--cudnn", "off", "--dropout", "0.2"]),
+        ("imdb_gru", ["--kernel", "keras", "--implementation", "1"]),
         ("imdb_bidirectional_lstm", ["--implementation", "1"]),
+        ("imdb_bidirectional_lstm", ["--kernel", "keras", "--implementation", "1"]),
         ("imdb_gru_dropout", []),
         ("imdb_simple_rnn", []),
     ],
@@ -194,7 +296,9 @@ def test_a_loaded_model_has_its_kernel_choices_back(recipe, flags, tmp_path):
     model = load_model(run.path)
     asked = run.config["settings"]["implementation"]
     planned = json.loads((run.path / "kernels.json").read_text())["planned"]
-    found = plan_model(model, asked, None, gpus=0)
+    compiled = run.config["settings"]["kernel"] == "compiled"
+    found = plan_model(model, asked, None, gpus=0, compiled=compiled)
+    assert [p.path for p in found] == [p["path"] for p in planned]
     assert [p.implementation for p in found] == [p["implementation"] for p in planned]
     assert [list(p.obstacles) for p in found] == [p["obstacles"] for p in planned]
     model.compile("sgd", "binary_crossentropy")
@@ -213,22 +317,39 @@ def test_a_file_that_is_no_model_of_a_run_is_refused(tmp_path):
 
 
 def test_the_report_says_what_would_happen_on_a_gpu():
-    rows = {row[0]: row[1:] for row in list_rows("gru", GRUConfig(units=3), [None], 0)}
+    rows = {
+        row[0]: row[1:]
+        for row in list_rows("gru", GRUConfig(units=3), Surroundings(), True, 0)
+    }
     assert len(rows) >= 15
     here, there = rows["as given"]
-    assert here.startswith("plain loop, implementation 2; no cuDNN: no GPU")
+    assert here == "compiled loop, implementation 2; no cuDNN: no GPU"
     assert there.startswith("cuDNN kernel")
+    keras_here, keras_there = rows["--kernel keras"]
+    assert keras_here.startswith("plain loop, implementation 2; no cuDNN: no GPU")
+    assert keras_there == there
+    assert rows["--jit on"][0].startswith("plain loop under XLA, implementation 2")
+    assert rows["--unroll"][0].startswith("unrolled steps")
     assert rows["--mask --padding left"][1].startswith("plain loop under XLA")
     assert rows["--mask --padding right"][1].startswith("cuDNN kernel")
+    assert rows["--kernel keras --mask --padding left"][0].endswith(
+        "a mask with left padding; no XLA: auto leaves it off without a GPU"
+    )
     assert rows["--no-reset-after"][1].startswith("plain loop under XLA")
     assert "no XLA" in rows["--recurrent-dropout 0.2"][1]  # neither the one nor other
-    (only_there,) = {len(row) for row in list_rows("g", GRUConfig(units=3), [], 1)}
+    (only_there,) = {
+        len(row) for row in list_rows("g", GRUConfig(units=3), Surroundings(), False, 1)
+    }
     assert only_there == 2
-    flags = {row[0] for row in list_rows("r", SimpleRNNConfig(units=3), [], 0)}
+    flags = {
+        row[0]
+        for row in list_rows("r", SimpleRNNConfig(units=3), Surroundings(), False, 0)
+    }
     assert "--unroll" in flags
     assert not any("implementation" in flag or "cudnn" in flag for flag in flags)
     assert "--no-reset-after" not in {
-        row[0] for row in list_rows("lstm", LSTMConfig(units=3), [], 0)
+        row[0]
+        for row in list_rows("lstm", LSTMConfig(units=3), Surroundings(), False, 0)
     }
 
 

@@ -10,7 +10,13 @@ from keras import Input, Model, layers, random
 
 from shared import recurrent
 from shared.errors import UserError
-from shared.recurrent import GRUConfig, LSTMConfig, SimpleRNNConfig, build_bidirectional
+from shared.recurrent import (
+    GRUConfig,
+    LSTMConfig,
+    SimpleRNNConfig,
+    Surroundings,
+    build_bidirectional,
+)
 
 LAYERS = {
     SimpleRNNConfig: layers.SimpleRNN,
@@ -154,22 +160,64 @@ def test_cudnn_on_needs_a_gpu(monkeypatch):
 
 
 def test_what_keras_would_crash_on_is_settled_and_told():
-    config = GRUConfig(units=4)
-    assert config.resolve(None) == (config, [])
-    assert config.resolve("right") == (config, [])
-    settled, (note,) = config.resolve("left")
+    config = GRUConfig(units=4, kernel="keras")
+    assert config.resolve(Surroundings()) == (config, [])
+    assert config.resolve(Surroundings("right")) == (config, [])
+    settled, (note,) = config.resolve(Surroundings("left"))
     assert settled == dataclasses.replace(config, cudnn="off")
     assert "left padding" in note
-    first = GRUConfig(units=4, implementation=1, dropout=0.1)
-    settled, (note,) = first.resolve(None)
+    first = GRUConfig(units=4, implementation=1, dropout=0.1, kernel="keras")
+    settled, (note,) = first.resolve(Surroundings())
     assert settled.cudnn == "off"
     assert "implementation 1" in note
     with pytest.raises(UserError, match="--padding right"):
-        GRUConfig(units=4, cudnn="on").resolve("left")
+        GRUConfig(units=4, cudnn="on").resolve(Surroundings("left"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "around", "kernel", "cudnn"),
+    [
+        ({}, {}, "compiled", "auto"),
+        ({}, {"mask_side": "left"}, "compiled", "auto"),
+        ({}, {"gpus": 1}, "keras", "auto"),
+        ({}, {"jit": "on"}, "keras", "off"),
+        ({"kernel": "compiled"}, {"gpus": 1}, "compiled", "auto"),
+        ({"kernel": "keras"}, {}, "keras", "auto"),
+        ({"kernel": "auto"}, {"gpus": 1}, "auto", "auto"),
+        ({"unroll": True}, {}, "keras", "auto"),
+        ({"activation": "elu"}, {}, "keras", "auto"),
+        ({"recurrent_activation": "hard_sigmoid"}, {}, "keras", "auto"),
+        ({"activation": "relu"}, {}, "compiled", "auto"),
+        ({"cudnn": "on"}, {"gpus": 1}, "keras", "on"),
+        ({"cudnn": "off"}, {"gpus": 1}, "keras", "off"),
+    ],
+)
+def test_the_default_kernel_is_settled(flags, around, kernel, cudnn):
+    around = Surroundings(**{"gpus": 0} | around)
+    settled, _ = GRUConfig(units=4, **flags).resolve(around)
+    assert (settled.kernel, settled.cudnn) == (kernel, cudnn)
+
+
+@pytest.mark.parametrize(
+    ("flags", "around", "message"),
+    [
+        ({"kernel": "compiled", "unroll": True}, {}, "cannot run with --unroll"),
+        ({"kernel": "compiled", "activation": "elu"}, {}, "--activation elu"),
+        ({"kernel": "compiled"}, {"jit": "on"}, "Keras' loop only"),
+        ({"kernel": "auto"}, {"jit": "on"}, "auto tries it by itself"),
+        ({"kernel": "auto", "unroll": True}, {}, "made already"),
+        ({"cudnn": "on"}, {"jit": "on", "gpus": 1}, "XLA cannot compile"),
+        ({"unroll": True}, {"even": False}, "--batching fixed"),
+    ],
+)
+def test_kernels_that_cannot_be_are_refused(flags, around, message):
+    with pytest.raises(UserError, match=message):
+        GRUConfig(units=4, **flags).resolve(Surroundings(**{"gpus": 0} | around))
 
 
 def test_implementation_1_with_dropout_trains_once_settled():
-    settled, _ = GRUConfig(units=4, implementation=1, dropout=0.5).resolve(None)
+    config = GRUConfig(units=4, implementation=1, dropout=0.5, kernel="keras")
+    settled, _ = config.resolve(Surroundings())
     inputs = Input((6, 3))
     state = layers.GRU(**settled.arguments())(inputs)
     model = Model(inputs, layers.Dense(1)(state))

@@ -1,7 +1,10 @@
-"""Hand examples to Keras: arrays as they are, windows in a stream cut on the way."""
+"""Hand examples to Keras: arrays as they are, windows and buckets in a stream."""
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +24,14 @@ def feed(
     Args:
         examples: Inputs as an array or as windows.
         batch_size: Examples per batch.
-        shuffle_seed: Sets the order of windows, another one every epoch; None keeps
-            them in order. Keras shuffles arrays by itself.
+        shuffle_seed: Sets the order of windows and buckets, another one every epoch;
+            None takes windows in order, and buckets from short to long (see
+            `restore_order`). Keras shuffles arrays by itself.
     """
     if isinstance(examples.inputs, Windows):
         return {"x": stream_windows(examples, batch_size, shuffle_seed)}
+    if examples.buckets is not None:
+        return {"x": stream_buckets(examples, batch_size, shuffle_seed)}
     return {"x": examples.inputs, "y": examples.targets, "batch_size": batch_size}
 
 
@@ -58,6 +64,53 @@ def stream_windows(
     if shuffle_seed is not None:
         order = order.shuffle(len(examples), seed=shuffle_seed)
     return order.batch(batch_size).map(cut).prefetch(2)
+
+
+def stream_buckets(
+    examples: Examples, batch_size: int, shuffle_seed: int | None = None
+) -> tf.data.Dataset:
+    """Stream batches of sequences of like length, cut to what they need.
+
+    Args:
+        examples: Inputs int32, (num_examples, length), with buckets.
+        batch_size: Examples per batch; one batch may be smaller.
+        shuffle_seed: Sets the batches, others every epoch; None goes from short to
+            long.
+
+    Returns:
+        Pairs of int32 (batch, steps), where steps is one of the edges, and targets.
+    """
+    import tensorflow as tf
+
+    inputs, targets = tf.constant(examples.inputs), tf.constant(examples.targets)
+    buckets = examples.buckets
+    epochs = itertools.count()
+
+    def draw() -> Iterator[tuple[np.ndarray, int]]:
+        random = None
+        if shuffle_seed is not None:
+            random = np.random.default_rng([shuffle_seed, next(epochs)])
+        yield from buckets.cut_batches(batch_size, random)
+
+    def cut(rows: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        whole = tf.gather(inputs, rows)
+        part = whole[:, -steps:] if buckets.padding == "left" else whole[:, :steps]
+        return part, tf.gather(targets, rows)
+
+    signature = (tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int32))
+    batches = tf.data.Dataset.from_generator(draw, output_signature=signature)
+    number = math.ceil(len(examples) / batch_size)
+    stream = batches.apply(tf.data.experimental.assert_cardinality(number))
+    return stream.map(cut).prefetch(2)
+
+
+def restore_order(examples: Examples, predictions: np.ndarray) -> np.ndarray:
+    """Put predictions from `feed` without a shuffle into the order of the examples."""
+    if examples.buckets is None:
+        return predictions
+    restored = np.empty_like(predictions)
+    restored[examples.buckets.order] = predictions
+    return restored
 
 
 _LATEST: dict[str, Any] = {}

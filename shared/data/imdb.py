@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from shared.data.batches import balanced_order, pad_sequences, shuffle_rows
+from shared.data.buckets import Buckets, choose_edges
 from shared.data.imdb_file import (
     FIRST_WORD,
     SHA256,
@@ -37,11 +38,19 @@ class ReviewsConfig:
     padding: Literal["left", "right"]
     """On which side a shorter review is filled up."""
     mask: bool
-    """Skip the padding instead of reading it as a word."""
+    """Skip the padding instead of reading it as a word (bucketed batches always do)."""
     embedding_size: int
     """Numbers that stand for a word."""
     validation_share: float
     """Part of the training reviews held out to choose the epoch."""
+    embedding_gradient: Literal["sparse", "dense"] = "sparse"
+    """dense: the gradients of a word are summed before the optimizer squares them, as
+    published, and quicker. sparse: what Keras does on TensorFlow, once per occurrence.
+    This changes the computation."""
+    batching: Literal["fixed", "bucketed"] = "fixed"
+    """fixed: every batch is padded to --length, the tutorials' computation. bucketed:
+    reviews of like length share a batch, which is padded to the longest and masked;
+    this changes the computation (no padding is read, other batches)."""
     data: Literal["auto", "imdb", "sample"] = "auto"
     """imdb: the real reviews or an error. sample: the generated ones. auto: the real
     ones where they can be had."""
@@ -53,7 +62,21 @@ class ReviewsConfig:
     @property
     def mask_side(self) -> Literal["left", "right"] | None:
         """On which side masked padding stands, if any."""
-        return self.padding if self.mask else None
+        masks = self.mask or self.batching == "bucketed"
+        return self.padding if masks else None
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of every batch; None where batches differ."""
+        return None if self.batching == "bucketed" else self.length
+
+    def decides(self) -> dict[str, Any]:
+        """Return what a recurrent layer must know of these settings."""
+        return {"mask_side": self.mask_side, "even": self.steps is not None}
+
+    def resolve(self, around: Any) -> tuple[ReviewsConfig, list[str]]:
+        """Return the settings with what follows from others, and no remarks."""
+        return replace(self, mask=self.mask_side is not None), []
 
     def check(self) -> None:
         """Refuse settings that no data can satisfy.
@@ -118,6 +141,11 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
             "take e.g. 0.2."
         )
 
+    edges: tuple[int, ...] = ()
+    if config.batching == "bucketed":
+        lengths = np.minimum(reviews.train.lengths[train_rows], config.length)
+        edges = choose_edges(lengths, config.length)
+
     def pad(sequences: Sequences, labels: np.ndarray, rows: np.ndarray) -> Examples:
         inputs = pad_sequences(
             sequences,
@@ -127,7 +155,11 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
             keep=config.keep,
             padding=config.padding,
         )
-        return Examples(inputs, labels[rows].astype(np.float32))
+        buckets = None
+        if edges:
+            lengths = np.minimum(sequences.lengths[rows], config.length)
+            buckets = Buckets(lengths, edges, config.padding)
+        return Examples(inputs, labels[rows].astype(np.float32), buckets=buckets)
 
     limited = "" if config.limit is None else f"-limit-{config.limit}"
     return Splits(

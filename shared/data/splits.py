@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.data.buckets import Buckets
 from shared.data.windows import Windows
 
 
@@ -49,6 +50,8 @@ class Examples:
         times: datetime64, (num_examples,): when each target was measured; None
             where targets have no time.
         dependence: How many neighbouring examples may depend on each other.
+        buckets: How batches of like length are made of padded inputs; None where
+            every batch has the full length.
     """
 
     inputs: np.ndarray | Windows
@@ -56,6 +59,7 @@ class Examples:
     best_possible: np.ndarray | None = None
     times: np.ndarray | None = None
     dependence: int = 1
+    buckets: Buckets | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -12,13 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from shared.recurrent import COMPILED_ACTIVATIONS, USE_CUDNN
+
 if TYPE_CHECKING:
     import keras
 
     from shared.recurrent import MaskSide, RecurrentConfig
 
-Path = Literal["cuDNN", "loop", "unrolled"]
-PATHS = {"cuDNN": "cuDNN kernel", "loop": "plain loop", "unrolled": "unrolled steps"}
+Path = Literal["cuDNN", "loop", "unrolled", "compiled"]
+PATHS = {
+    "cuDNN": "cuDNN kernel",
+    "loop": "plain loop",
+    "unrolled": "unrolled steps",
+    "compiled": "compiled loop",
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,20 @@ class Traits:
         }
         return [name for name, holds in conditions.items() if holds]
 
+    def list_hindrances(self) -> list[str]:
+        """Return every condition that keeps the suite's compiled loop from running."""
+        conditions = {
+            f"activation {self.activation}": self.activation
+            not in COMPILED_ACTIVATIONS,
+            f"recurrent activation {self.recurrent_activation}": (
+                self.kind != "SimpleRNN"
+                and self.recurrent_activation not in COMPILED_ACTIVATIONS
+            ),
+            "unrolled": self.unroll,
+            "cuDNN demanded": self.use_cudnn is True,
+        }
+        return [name for name, holds in conditions.items() if holds]
+
 
 @dataclass(frozen=True)
 class LayerPlan:
@@ -75,12 +96,15 @@ class LayerPlan:
     Attributes:
         layer: Its name.
         kind: `SimpleRNN`, `LSTM` or `GRU`.
-        path: `cuDNN`, `loop` (a while loop over the steps) or `unrolled`.
+        path: `cuDNN`, `loop` (Keras' while loop over the steps), `unrolled`, or
+            `compiled` (the suite's own loop, `shared.kernels.loops`).
         xla: Whether the training step is compiled by XLA.
         asked: Implementation asked for; None for SimpleRNN.
         implementation: The one that runs; None for SimpleRNN and on cuDNN.
         obstacles: Every condition that keeps cuDNN from running.
         no_xla: Why XLA is off; empty where it is on.
+        hindrances: Every condition that keeps the compiled loop from running, where it
+            was asked for.
     """
 
     layer: str
@@ -91,6 +115,7 @@ class LayerPlan:
     implementation: int | None
     obstacles: tuple[str, ...]
     no_xla: str
+    hindrances: tuple[str, ...] = ()
 
     def spell(self) -> str:
         """Write the plan in a line: what runs, what was asked, and why."""
@@ -99,15 +124,22 @@ class LayerPlan:
             told += f", implementation {self.implementation}"
             if self.asked != self.implementation:
                 told += f" (asked {self.asked}: recurrent dropout forces 1)"
+        if self.hindrances:
+            told += f"; no compiled loop: {', '.join(self.hindrances)}"
         if self.obstacles:
             told += f"; no cuDNN: {', '.join(self.obstacles)}"
-        if self.no_xla:
+        if self.no_xla and self.path != "compiled":
             told += f"; no XLA: {self.no_xla}"
         return f"{self.layer}: {told}"
 
 
 def plan_layer(
-    traits: Traits, mask_side: MaskSide | None, gpus: int, xla: bool, no_xla: str
+    traits: Traits,
+    mask_side: MaskSide | None,
+    gpus: int,
+    xla: bool,
+    no_xla: str,
+    compiled: bool = False,
 ) -> LayerPlan:
     """Derive what one layer will run on.
 
@@ -117,9 +149,13 @@ def plan_layer(
         gpus: How many TensorFlow sees.
         xla: Whether the step is compiled.
         no_xla: Why not, in words.
+        compiled: Whether the suite's own loop was asked for.
     """
+    hindrances = traits.list_hindrances() if compiled else []
     obstacles = traits.list_obstacles(mask_side, gpus)
     path: Path = "unrolled" if traits.unroll else "loop" if obstacles else "cuDNN"
+    if compiled and not hindrances:
+        path = "compiled"
     implementation = traits.asked
     if path == "cuDNN":
         implementation = None
@@ -134,11 +170,16 @@ def plan_layer(
         implementation=implementation,
         obstacles=tuple(obstacles),
         no_xla="" if xla else no_xla,
+        hindrances=tuple(hindrances),
     )
 
 
 def plan_model(
-    model: keras.Model, asked: int | None, mask_side: MaskSide | None, gpus: int
+    model: keras.Model,
+    asked: int | None,
+    mask_side: MaskSide | None,
+    gpus: int,
+    compiled: bool = False,
 ) -> list[LayerPlan]:
     """Derive what every recurrent layer of a compiled model will run on.
 
@@ -147,6 +188,7 @@ def plan_model(
         asked: Implementation asked for on the command line; None for SimpleRNN.
         mask_side: On which side masked padding stands, if any.
         gpus: How many TensorFlow sees.
+        compiled: Whether the suite's own loop was asked for.
 
     Returns:
         One plan per layer, two for a bidirectional one, in the order of the model.
@@ -156,7 +198,7 @@ def plan_model(
     if gpus:
         no_xla = "auto leaves it off where a layer may take cuDNN"
     return [
-        plan_layer(read_traits(layer, asked), mask_side, gpus, xla, no_xla)
+        plan_layer(read_traits(layer, asked), mask_side, gpus, xla, no_xla, compiled)
         for layer in list_recurrent_layers(model)
     ]
 
@@ -193,8 +235,6 @@ def read_traits(layer: keras.Layer, asked: int | None) -> Traits:
 
 def read_config(config: RecurrentConfig, name: str, kind: str) -> Traits:
     """Read from a layer's flags what decides about its kernel."""
-    from shared.recurrent import USE_CUDNN
-
     return Traits(
         layer=name,
         kind=kind,

@@ -1,6 +1,7 @@
 """What a training step really ran on, read from the graph that TensorFlow traced.
 
-A while loop of a layer is a node named after it; cuDNN is an op of its own; a function
+A while loop of a layer is a node named after it; cuDNN and a call of the compiled loop
+are ops of their own; a function
 that XLA compiles is marked; and how many matrix products stand in a loop's body tells
 implementation 1 (two per gate: six of a GRU, eight of an LSTM) from 2 (two, and a third
 where a GRU's reset gate stands before the product).
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 LOOPS = {"While", "StatelessWhile"}
+CALLS = {"PyFunc", "PyFuncStateless"}  # what the compiled loop is called through
 
 
 class KernelWarning(UserWarning):
@@ -94,6 +96,8 @@ def _prove_layer(plan: LayerPlan, functions: dict[str, Any]) -> LayerProof:
             products += node.op == "MatMul"
             if node.op.startswith("CudnnRNN"):
                 path = "cuDNN"
+            elif node.op in CALLS:
+                path = "compiled"
             elif node.op in LOOPS and path != "cuDNN":
                 path = "loop"
                 body = functions[node.attr["body"].func.name]

@@ -8,6 +8,7 @@ Derived from the flags: nothing is built or trained. A run proves it for its own
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -19,12 +20,19 @@ from shared.backend import count_gpus
 from shared.errors import UserError
 from shared.flags import spell_value
 from shared.kernels.plan import LayerPlan, plan_layer, read_config
-from shared.recurrent import GatedConfig, MaskSide, RecurrentConfig
+from shared.recurrent import (
+    GatedConfig,
+    Jit,
+    MaskSide,
+    RecurrentConfig,
+    Surroundings,
+)
 
 # Changes to a layer's flags, one at a time; then the two that the mask makes.
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
-    {"implementation": 1},
+    {"kernel": "keras"},
+    {"kernel": "keras", "implementation": 1},
     {"cudnn": "off"},
     {"dropout": 0.2},
     {"dropout": 0.2, "implementation": 1},
@@ -43,7 +51,7 @@ def show_kernels(config: Any) -> None:
     """Print the kernels for a recipe's flags as given, and for changes to them.
 
     Args:
-        config: A recipe's checked config.
+        config: A recipe's config, checked, as asked for.
 
     Raises:
         UserError: If the recipe has no recurrent layer.
@@ -55,11 +63,11 @@ def show_kernels(config: Any) -> None:
     }
     if not layers:
         raise UserError("--kernels: this recipe has no recurrent layer.")
-    sides = [
-        getattr(config, field.name).mask_side
-        for field in dataclasses.fields(config)
-        if hasattr(getattr(config, field.name), "mask_side")
-    ]
+    decided: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        part = getattr(config, field.name)
+        decided |= part.decides() if hasattr(part, "decides") else {}
+    around = Surroundings(**decided)
     gpus = count_gpus()
     console = Console(highlight=False)
     for name, layer in layers.items():
@@ -68,27 +76,36 @@ def show_kernels(config: Any) -> None:
         table.add_column(f"here ({gpus} GPU)" if gpus else "here (no GPU)")
         if not gpus:
             table.add_column("with a GPU")
-        for flags, *told in list_rows(name, layer, sides, gpus):
+        for flags, *told in list_rows(
+            name, layer, around, "mask_side" in decided, gpus
+        ):
             table.add_row(flags, *told)
         console.print(table)
 
 
 def list_rows(
-    name: str, layer: RecurrentConfig, sides: list[MaskSide | None], gpus: int
+    name: str, layer: RecurrentConfig, around: Surroundings, masks: bool, gpus: int
 ) -> list[tuple[str, ...]]:
     """Return flags, the plan here and, without a GPU, the plan with one.
 
     Args:
         name: Of the layer.
         layer: Its flags as given.
-        sides: The side of masked padding in a list, if the recipe can mask at all.
+        around: What the rest of the recipe decides.
+        masks: Whether the recipe can mask at all.
         gpus: How many there are.
     """
-    cases = [(change, sides[0] if sides else None) for change in CHANGES]
-    if sides:
-        cases += [({}, "left"), ({}, "right")]
+    side = around.mask_side
+    cases = [(change, side, around.jit, "") for change in CHANGES]
+    cases.append(({}, side, "on", "--jit on"))
+    if masks:
+        cases += [
+            (change, side, around.jit, f"--mask --padding {side}")
+            for change in ({}, {"kernel": "keras"})
+            for side in ("left", "right")
+        ]
     rows, seen = [], set()
-    for change, side in cases:
+    for change, side, jit, also in cases:
         if not set(change) <= {field.name for field in dataclasses.fields(layer)}:
             continue
         if not isinstance(layer, GatedConfig) and {"implementation", "cudnn"} & set(
@@ -96,33 +113,30 @@ def list_rows(
         ):
             continue
         changed = dataclasses.replace(layer, **change)
-        if (changed, side) in seen:
+        if (changed, side, jit) in seen:
             continue
-        seen.add((changed, side))
-        flags = " ".join(spell_value(flag, value) for flag, value in change.items())
-        if side and not change:
-            flags = f"--mask --padding {side}"
-        plans = [_plan(name, changed, side, gpus)]
+        seen.add((changed, side, jit))
+        told_flags = [spell_value(flag, value) for flag, value in change.items()]
+        flags = " ".join(filter(None, [*told_flags, also]))
+        plans = [_plan(name, changed, side, jit, gpus)]
         if not gpus:
-            plans.append(_plan(name, changed, side, 1))
+            plans.append(_plan(name, changed, side, jit, 1))
         told = (plan.spell().partition(": ")[2] for plan in plans)
         rows.append((flags or "as given", *told))
     return rows
 
 
 def _plan(
-    name: str, layer: RecurrentConfig, side: MaskSide | None, gpus: int
+    name: str, layer: RecurrentConfig, side: MaskSide | None, jit: Jit, gpus: int
 ) -> LayerPlan:
     """Derive a plan from flags, with what the suite itself settles."""
     kind = type(layer).__name__.removesuffix("Config")
-    traits = read_config(layer, name, kind)
-    try:
-        settled, _ = layer.resolve(side)
-        traits = read_config(settled, name, kind)
-    except UserError:
-        pass  # refused for another reason than its kernel
-    xla, no_xla = False, "auto leaves it off without a GPU"
-    if gpus:
+    settled = layer
+    with contextlib.suppress(UserError):  # refused for another reason than its kernel
+        settled, _ = layer.resolve(Surroundings(side, jit, gpus=gpus))
+    traits = read_config(settled, name, kind)
+    xla, no_xla = jit == "on", "auto leaves it off without a GPU"
+    if gpus and jit == "auto":
         # Keras asks each layer; one that may take cuDNN says no, mask or not.
         may = traits.use_cudnn is not False and not [
             obstacle
@@ -130,4 +144,7 @@ def _plan(
             if obstacle != "recurrent dropout"
         ]
         xla, no_xla = not may, "auto leaves it off where a layer may take cuDNN"
-    return plan_layer(traits, side, gpus, xla, no_xla)
+    compiled = settled.kernel == "compiled"
+    if compiled and not traits.list_hindrances():
+        xla, no_xla = False, ""
+    return plan_layer(traits, side, gpus, xla, no_xla, compiled)

@@ -1,0 +1,463 @@
+"""How fast the recipes train, technique by technique, against what others do.
+
+    make bench ARGS="--data-dir FOLDER --repeats 3"
+    make bench ARGS="--only cost"            # one of epochs, runs, cost, products
+
+Every case runs in a process of its own, and each repeat runs every case once, in
+turn. `epochs`: seconds of an epoch after the first, its validation included, on
+--reviews reviews. `runs`: ten epochs on all reviews, from the start of the process to
+its end, and five seeds. `cost`: one layer, forward and backward, over length, units
+and batch.
+`products`: the matrix products alone, in NumPy, beside the layer that needs them.
+PyTorch and Keras on JAX are in where they are installed
+(benchmarks/peers/requirements.txt; --peer-python names the Python that has them).
+
+Writes results/benchmarks/speed.csv, runs.csv, cost.csv, products.csv and pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.environment import PROJECT
+from shared.files import to_csv, write_text
+from shared.runs import find_runs
+
+RESULTS = PROJECT / "results" / "benchmarks"
+PEERS = PROJECT / "benchmarks" / "peers"
+FIXED = ("--batching", "fixed", "--embedding-gradient", "sparse")
+KERAS = ("--kernel", "keras", *FIXED)
+BUCKETED = ("--batching", "bucketed", "--embedding-gradient", "sparse")
+ALL = ("--batching", "bucketed", "--embedding-gradient", "dense")
+TOGETHER = "10"  # steps per execution
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        table: Which table it belongs to.
+        name: What runs.
+        recipe: File name of a recipe, `plain_keras` or `torch_gru`.
+        flags: Of the recipe, or the arguments of the script.
+        backend: Of Keras.
+    """
+
+    table: str
+    name: str
+    recipe: str
+    flags: tuple[str, ...] = ()
+    backend: str = "tensorflow"
+
+
+STACKED = "imdb-gru, one technique after the other"
+ALONE = "imdb-gru, each technique alone"
+PEER = "imdb-gru, others"
+RECIPES = "recipes"
+CASES = [
+    Case(STACKED, "plain Keras script", "plain_keras", ("gru",)),
+    Case(STACKED, "recipe on Keras' loop", "imdb_gru", KERAS),
+    Case(STACKED, "+ compiled loop, one core", "imdb_gru", (*FIXED, "--threads", "1")),
+    Case(STACKED, "+ all cores", "imdb_gru", FIXED),
+    Case(STACKED, "+ bucketed, masked batches", "imdb_gru", BUCKETED),
+    Case(STACKED, "+ dense embedding gradient", "imdb_gru", ALL),
+    Case(STACKED, f"+ {TOGETHER} steps per execution", "imdb_gru",
+         (*ALL, "--steps-per-execution", TOGETHER)),
+    Case(ALONE, "compiled loop", "imdb_gru", FIXED),
+    Case(ALONE, "bucketed, masked batches", "imdb_gru",
+         ("--kernel", "keras", *BUCKETED)),
+    Case(ALONE, "dense embedding gradient", "imdb_gru",
+         ("--kernel", "keras", "--batching", "fixed", "--embedding-gradient", "dense")),
+    Case(ALONE, f"{TOGETHER} steps per execution", "imdb_gru",
+         (*KERAS, "--steps-per-execution", TOGETHER)),
+    Case(ALONE, "implementation 1", "imdb_gru", (*KERAS, "--implementation", "1")),
+    Case(ALONE, "XLA", "imdb_gru", (*FIXED, "--jit", "on")),
+    Case(ALONE, "XLA and bucketed", "imdb_gru", (*BUCKETED, "--jit", "on")),
+    Case(PEER, "PyTorch nn.GRU, padded", "torch_gru", ("padded",)),
+    Case(PEER, "PyTorch nn.GRU, packed", "torch_gru", ("packed",)),
+    Case(PEER, "plain Keras script on JAX", "plain_keras", ("gru",), "jax"),
+    *(
+        Case(RECIPES, f"{name}, {which}", script, flags)
+        for name, layer in (
+            ("imdb-lstm", "lstm"), ("imdb-simple-rnn", "simple-rnn"),
+            ("imdb-bidirectional-lstm", "bidirectional-lstm"),
+            ("imdb-gru-dropout", "gru-dropout"),
+        )
+        for which, script, flags in (
+            ("plain Keras script", "plain_keras", (layer,)),
+            ("all techniques", name.replace("-", "_"), ALL),
+        )
+    ),
+    Case(RECIPES, "weather-stacked-gru, Keras' loop", "weather_stacked_gru",
+         ("--kernel", "keras")),
+    Case(RECIPES, "weather-stacked-gru, compiled loop", "weather_stacked_gru"),
+]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data-dir", default=os.environ.get("RNN_RECIPES_DATA"))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--reviews", type=int, default=20_000)
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--only", choices=["epochs", "runs", "cost", "products"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(options, Path(scratch))
+        parts: dict[str, Callable[[], None]] = {
+            "products": bench.time_products,
+            "epochs": bench.time_epochs,
+            "runs": bench.time_runs,
+            "cost": bench.time_cost,
+        }
+        for name, part in parts.items():
+            if options.only in (None, name):
+                part()
+
+
+class Bench:
+    """Runs cases and writes what they took."""
+
+    def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
+        """Remember where data and results are.
+
+        Args:
+            options: Parsed flags.
+            scratch: Folder for runs and arrays that go away.
+        """
+        self.options = options
+        self.scratch = scratch
+        self.count = itertools.count()
+
+    def time_epochs(self) -> None:
+        """Time an epoch of every case, in turn."""
+        arrays = self._write_arrays(self.options.reviews)
+        cases = [case for case in CASES if self._can_run(case)]
+        figures: dict[Case, list[dict]] = {case: [] for case in cases}
+        for repeat in range(self.options.repeats):
+            for case in cases:
+                took = self._run(case, arrays, epochs=3, limit=self.options.reviews)
+                figures[case].append(took)
+                told = f"{took['epoch']:.2f} s, first epoch {took['first']:.1f} s"
+                print(repeat + 1, case.table, "|", case.name, told, flush=True)
+            self._write_epochs(figures)
+
+    def _write_epochs(self, figures: dict[Case, list[dict]]) -> None:
+        median = {
+            case: statistics.median(took["epoch"] for took in found)
+            for case, found in figures.items()
+            if found
+        }
+        plain = median[CASES[0]]
+        rows, before = [], None
+        for case, value in median.items():
+            baseline = plain
+            if case.table == RECIPES:
+                baseline = before if before and "," in case.name else value
+                first = case.name.endswith(("script", "Keras' loop"))
+                baseline = value if first else before
+            gain = before / value if before and case.table == STACKED else None
+            found = figures[case]
+            rows.append(
+                {
+                    "table": case.table,
+                    "case": case.name,
+                    "flags": " ".join(case.flags),
+                    "repeats": len(found),
+                    "epoch_seconds": round(value, 3),
+                    "min": round(min(took["epoch"] for took in found), 3),
+                    "max": round(max(took["epoch"] for took in found), 3),
+                    "times_faster_than_plain": round(baseline / value, 2),
+                    "gain_over_row_before": "" if gain is None else round(gain, 2),
+                    "first_epoch_more_seconds": round(
+                        statistics.median(t["first"] - t["epoch"] for t in found), 1
+                    ),
+                    "peak_mb": round(statistics.median(t["peak_mb"] for t in found)),
+                    "training_reviews": self.options.reviews,
+                }
+            )
+            before = value
+        write_text(RESULTS / "speed.csv", to_csv(rows))
+        _draw_epochs(rows)
+
+    def time_runs(self) -> None:
+        """Time ten epochs from start to end, once plain, once ours, and five seeds."""
+        arrays = self._write_arrays(None)
+        rows = []
+        for repeat in range(max(1, self.options.repeats // 2)):
+            for name, case, epochs in (
+                ("plain Keras script", CASES[0], 10),
+                ("imdb-gru, all techniques",
+                 Case(STACKED, "", "imdb_gru", CASES[6].flags), 10),
+                ("imdb-gru, five seeds, all cores",
+                 Case(STACKED, "", "imdb_gru", (*CASES[6].flags, "--seeds", "0-4",
+                                                "--jobs", str(_count_cores()))), 10),
+            ):  # fmt: skip
+                took = self._run(case, arrays, epochs, limit=None)
+                rows.append({"repeat": repeat + 1, "case": name, "epochs": epochs,
+                             "seconds": round(took["whole"], 1),
+                             "epoch_seconds": round(took["epoch"], 2)})  # fmt: skip
+                print(rows[-1], flush=True)
+                write_text(RESULTS / "runs.csv", to_csv(rows))
+
+    def time_products(self) -> None:
+        """Time a step of the layer against its matrix products in NumPy."""
+        from keras import layers
+
+        rows = []
+        for name, cell in (("GRU", layers.GRU), ("LSTM", layers.LSTM),
+                           ("SimpleRNN", layers.SimpleRNN)):  # fmt: skip
+            for steps in (220, 500):
+                shape = (128, steps, 32)
+                products, ours, keras_ = [], [], []
+                step, plain = _make_step(cell, 32, shape), _make_step(
+                    cell, 32, shape, compiled=False
+                )  # fmt: skip
+                multiply = _make_products(name, 32, shape)
+                for _ in range(2 + 5 * self.options.repeats):
+                    products.append(_seconds(multiply))
+                    ours.append(_seconds(step))
+                    keras_.append(_seconds(plain))
+                found = [statistics.median(t[2:]) for t in (products, ours, keras_)]
+                rows.append({
+                    "layer": name, "units": 32, "batch": 128, "steps": steps,
+                    "products_ms": round(1000 * found[0], 2),
+                    "compiled_ms": round(1000 * found[1], 2),
+                    "keras_ms": round(1000 * found[2], 2),
+                    "compiled_over_products": round(found[1] / found[0], 2),
+                    "keras_over_products": round(found[2] / found[0], 2),
+                })  # fmt: skip
+                print(rows[-1], flush=True)
+        write_text(RESULTS / "products.csv", to_csv(rows))
+
+    def time_cost(self) -> None:
+        """Time one layer over length, units and batch, one at a time."""
+        from keras import layers
+
+        usual = {"steps": 200, "units": 32, "batch": 128}
+        ranges = {
+            "steps": (50, 100, 200, 500, 1000, 2000),
+            "units": (16, 32, 64, 128, 256, 512),
+            "batch": (16, 32, 64, 128, 256, 512),
+        }
+        paths = {
+            "Keras": {"compiled": False},
+            "Keras under XLA": {"compiled": False, "xla": True},
+            "compiled": {"compiled": True},
+        }
+        rows = []
+        for axis, values in ranges.items():
+            for value in values:
+                size = usual | {axis: value}
+                shape = (size["batch"], size["steps"], 32)
+                steps, times = {}, {path: [] for path in paths}
+                for path, how in paths.items():
+                    steps[path] = _make_step(layers.GRU, size["units"], shape, **how)
+                    built = _seconds(steps[path])
+                    rows.append({"axis": axis, **size, "path": path,
+                                 "first_seconds": round(built, 2)})  # fmt: skip
+                for _ in range(2 + self.options.repeats):
+                    for path, step in steps.items():
+                        times[path].append(_seconds(step))
+                for row in rows[-len(paths) :]:
+                    found = times[row["path"]][1:]
+                    row["milliseconds"] = round(1000 * statistics.median(found), 2)
+                    row["min"] = round(1000 * min(found), 2)
+                    row["max"] = round(1000 * max(found), 2)
+                    print(row, flush=True)
+        write_text(RESULTS / "cost.csv", to_csv(rows))
+        _draw_cost(rows, list(ranges), list(paths))
+
+    def _can_run(self, case: Case) -> bool:
+        wanted = {"torch_gru": "torch"}.get(case.recipe, "")
+        wanted = "jax" if case.backend == "jax" else wanted
+        if not wanted:
+            return True
+        code = f"import importlib.util as u, sys; sys.exit(not u.find_spec('{wanted}'))"
+        there = subprocess.run([self.options.peer_python, "-c", code]).returncode == 0
+        if not there:
+            print(f"Left out, since {wanted} is not installed: {case.name}")
+        return there
+
+    def _run(self, case: Case, arrays: Path, epochs: int, limit: int | None) -> dict:
+        """Run a case in a process; return seconds and memory."""
+        started = time.perf_counter()
+        if case.recipe in ("plain_keras", "torch_gru"):
+            plain = case.recipe == "plain_keras" and case.backend == "tensorflow"
+            python = sys.executable if plain else self.options.peer_python
+            script = str(PEERS / f"{case.recipe}.py")
+            command = [python, script, str(arrays), *case.flags, str(epochs), "0"]
+            env = os.environ | {"KERAS_BACKEND": case.backend}
+            told = subprocess.run(
+                command, check=True, capture_output=True, text=True, env=env
+            ).stdout
+            result = json.loads(told.splitlines()[-1])
+            found, peak = result["epochs"], result["peak_mb"]
+        else:
+            folder = self.scratch / f"run-{next(self.count)}"
+            recipe = str(PROJECT / "recipes" / f"{case.recipe}.py")
+            flags = ["--epochs", str(epochs), "--results-dir", str(folder)]
+            weather = case.recipe.startswith("weather")
+            flags += ["--data", "jena-2020" if weather else "imdb"]
+            if limit is not None and not weather and limit < 20_000:
+                flags += ["--limit", str(limit)]
+            if self.options.data_dir:
+                flags += ["--data-dir", self.options.data_dir]
+            command = [sys.executable, recipe, *flags, *case.flags]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            runs = find_runs(folder)
+            found = runs[0].history["seconds"]
+            peak = max(run.summary["peak_memory_mb"] for run in runs)
+        return {
+            "whole": time.perf_counter() - started,
+            "first": found[0],
+            "epoch": statistics.median(found[1:]),
+            "peak_mb": peak,
+        }
+
+    def _write_arrays(self, limit: int | None) -> Path:
+        """Write what the plain scripts read: padded to 500, in the recipe's split."""
+        data_dir = self.options.data_dir and Path(self.options.data_dir)
+        config = ReviewsConfig(
+            vocabulary=10_000, length=500, keep="end", padding="left", mask=False,
+            embedding_size=32, validation_share=0.2, data="imdb", data_dir=data_dir,
+            limit=limit if limit is not None and limit < 20_000 else None,
+        )  # fmt: skip
+        splits = load_reviews(config, seed=0)
+        path = self.scratch / "reviews.npz"
+        arrays = {"x_train": splits.train.inputs, "y_train": splits.train.targets,
+                  "x_val": splits.validation.inputs,
+                  "y_val": splits.validation.targets}  # fmt: skip
+        if limit is None:
+            arrays |= {"x_test": splits.test.inputs, "y_test": splits.test.targets}
+        np.savez(path, **arrays)
+        return path
+
+
+def _count_cores() -> int:
+    from shared.environment import count_cores
+
+    return count_cores()
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+def _make_step(
+    cell: type, units: int, shape: tuple, compiled: bool = True, xla: bool = False
+) -> Callable[[], object]:
+    """Return a function that runs a layer forward and backward once."""
+    import tensorflow as tf
+    from keras import layers
+
+    from shared.kernels.compiled import use_compiled_loop
+
+    options = {} if cell is layers.SimpleRNN else {"use_cudnn": False}
+    layer = cell(units, **options)
+    layer.build(shape)
+    if compiled:
+        use_compiled_loop(layer)
+    inputs = tf.random.stateless_normal(shape, seed=(0, 0))
+
+    @tf.function(jit_compile=xla)
+    def step() -> list:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs, training=True)
+            loss = tf.reduce_sum(outputs * outputs)
+        return tape.gradient(loss, [inputs, *layer.trainable_variables])
+
+    return lambda: step()[0].numpy()
+
+
+def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], object]:
+    """Return a function that does the products of a step: forward, two backward."""
+    batch, steps, features = shape
+    wide = units * {"GRU": 3, "LSTM": 4, "SimpleRNN": 1}[layer]
+    random = np.random.default_rng(0)
+
+    def draw(*size: int) -> np.ndarray:
+        return random.normal(size=size).astype("float32")
+
+    x, kernel, recurrent = draw(batch * steps, features), draw(features, wide), draw(
+        units, wide
+    )  # fmt: skip
+    state, back, gates = draw(batch, units), draw(wide, units), draw(batch, wide)
+    states, gradient = draw(batch * steps, units), draw(batch * steps, wide)
+
+    def multiply() -> None:
+        x @ kernel
+        for _ in range(steps):
+            state @ recurrent
+        for _ in range(steps):
+            gates @ back
+        x.T @ gradient
+        states.T @ gradient
+        gradient @ kernel.T
+
+    return multiply
+
+
+def _draw_epochs(rows: Sequence[dict]) -> None:
+    rows = [row for row in rows if row["table"] != RECIPES]
+    figure, axes = plt.subplots(figsize=(9, 0.36 * len(rows) + 1.2), layout="tight")
+    colors = {STACKED: "tab:blue", ALONE: "tab:gray", PEER: "tab:orange"}
+    places = range(len(rows), 0, -1)
+    values = [row["epoch_seconds"] for row in rows]
+    low = [row["epoch_seconds"] - row["min"] for row in rows]
+    high = [row["max"] - row["epoch_seconds"] for row in rows]
+    axes.barh(places, values, xerr=[low, high], height=0.7,
+              color=[colors[row["table"]] for row in rows])  # fmt: skip
+    for place, row in zip(places, rows, strict=True):
+        told = f"  {row['epoch_seconds']:.2f} s, {row['times_faster_than_plain']:.1f}x"
+        axes.text(row["max"], place, told, va="center", fontsize=8)
+    axes.set_yticks(list(places), [row["case"] for row in rows], fontsize=8)
+    axes.set_xlim(0, 1.25 * max(row["max"] for row in rows))
+    axes.set_xlabel("seconds per epoch after the first (median, range)")
+    for table, color in colors.items():
+        axes.barh([0], [0], color=color, label=table)
+    axes.legend(loc="lower right", fontsize=8)
+    figure.savefig(RESULTS / "speed.png", dpi=120)
+    plt.close(figure)
+
+
+def _draw_cost(
+    rows: Sequence[dict], ranges: Sequence[str], paths: Sequence[str]
+) -> None:
+    figure, all_axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="tight")
+    for axes, axis in zip(all_axes, ranges, strict=True):
+        for path in paths:
+            points = [r for r in rows if (r["axis"], r["path"]) == (axis, path)]
+            values = [point["milliseconds"] for point in points]
+            axes.plot([p[axis] for p in points], values, marker="o", label=path)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel("ms, forward and backward")
+        axes.grid(alpha=0.3)
+    all_axes[0].legend()
+    figure.savefig(RESULTS / "cost.png", dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Which loop the recurrent layers run on: as asked, or as a short measurement says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from shared.data.sources import cache_dir
+from shared.environment import describe_machine
+from shared.files import write_text
+from shared.kernels.compiled import use_compiled_loop, use_keras_loop
+from shared.kernels.plan import list_recurrent_layers, read_traits
+from shared.recurrent import set_implementation
+
+if TYPE_CHECKING:
+    import keras
+
+REPEATS = 3
+ACCEPTED_LOSS = 1.05  # a candidate this near to the fastest is as good: keep the first
+TYPICAL_STEPS = 240  # where batches differ in length: the mean review of IMDB
+
+Choice = dict[str, str]
+CHOICES: dict[str, Choice] = {
+    "compiled": {"kernel": "compiled", "jit": "off"},
+    "keras": {"kernel": "keras", "jit": "off"},
+    "keras under XLA": {"kernel": "keras", "jit": "on", "cudnn": "off"},
+}
+"""What `--kernel auto` tries; on a machine with a GPU Keras' loop may be cuDNN."""
+
+
+def apply_kernel(model: keras.Model, kernel: str) -> bool:
+    """Let the recurrent layers of a model run on Keras' loop or on the compiled one.
+
+    Args:
+        model: Its layers keep their weights; one that the compiled loop cannot run
+            stays with Keras' loop, and its plan says why.
+        kernel: `keras` or `compiled`.
+
+    Returns:
+        Whether any layer runs on the compiled loop.
+    """
+    compiled = False
+    for layer in list_recurrent_layers(model):
+        use_keras_loop(layer)
+        if kernel == "compiled" and not read_traits(layer, None).list_hindrances():
+            use_compiled_loop(layer)
+            compiled = True
+    return compiled
+
+
+def choose_kernel(model: keras.Model, batch_size: int) -> tuple[str, Choice]:
+    """Time the layers of a model on each path, forward and backward, and choose.
+
+    The times are kept for the machine, the layers, the batch and the versions, so that
+    the next run need not measure.
+
+    Args:
+        model: Built; left as it is.
+        batch_size: Rows of a batch.
+
+    Returns:
+        A sentence with the times, and the settings that were fastest.
+    """
+    shapes = {
+        layer: _read_shape(source, batch_size) for source, layer in _list_sources(model)
+    }
+    facts = describe_machine() | {
+        "layers": [
+            [type(layer).__name__, layer.get_config(), shape]
+            for layer, shape in shapes.items()
+        ]
+    }
+    text = json.dumps(facts, sort_keys=True, default=str)
+    key = hashlib.sha256(text.encode()).hexdigest()[:20]
+    path = cache_dir() / "kernels" / f"{key}.json"
+    try:
+        times = json.loads(path.read_text(encoding="utf-8"))["milliseconds"]
+        kept = "kept from an earlier run"
+    except (OSError, ValueError, KeyError):
+        times, kept = _measure(shapes), "measured now"
+        try:
+            write_text(path, json.dumps({"milliseconds": times} | facts, default=str))
+        except OSError as error:
+            kept += f", not kept ({error.strerror})"
+    fastest = min(times.values())
+    chosen = next(name for name in times if times[name] <= ACCEPTED_LOSS * fastest)
+    told = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
+    return f"Kernel: {chosen} ({told} per step; {kept})", CHOICES[chosen]
+
+
+def _list_sources(model: keras.Model) -> Iterator[tuple[Any, keras.Layer]]:
+    """Yield every recurrent layer with the layer that knows its input."""
+    from keras import layers
+
+    for layer in model.layers:
+        if isinstance(layer, layers.Bidirectional):
+            yield layer, layer.forward_layer
+            yield layer, layer.backward_layer
+        elif isinstance(layer, layers.SimpleRNN | layers.LSTM | layers.GRU):
+            yield layer, layer
+
+
+def _read_shape(source: keras.Layer, batch_size: int) -> tuple[int, int, int]:
+    _, steps, features = source.input.shape
+    return batch_size, steps or TYPICAL_STEPS, features
+
+
+def _measure(shapes: dict[keras.Layer, tuple[int, int, int]]) -> dict[str, float]:
+    """Return milliseconds per step of every choice that can run."""
+    times = {}
+    for name, choice in CHOICES.items():
+        total = 0.0
+        for layer, shape in shapes.items():
+            compiled = choice["kernel"] == "compiled"
+            if compiled and read_traits(layer, None).list_hindrances():
+                break
+            total += _time_layer(layer, shape, compiled, choice["jit"] == "on")
+        else:
+            times[name] = 1000 * total
+    return times
+
+
+def _time_layer(
+    layer: keras.Layer, shape: tuple[int, int, int], compiled: bool, xla: bool
+) -> float:
+    """Return the median seconds of a step of a layer like this one."""
+    import tensorflow as tf
+
+    twin = type(layer).from_config(layer.get_config())
+    if hasattr(layer.cell, "implementation"):
+        set_implementation(twin, layer.cell.implementation)
+        twin.use_cudnn = False if xla else layer.use_cudnn
+    twin.build(shape)
+    if compiled:
+        use_compiled_loop(twin)
+    inputs = tf.random.stateless_normal(shape, seed=(0, 0))
+
+    def step(inputs: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = twin(inputs, training=True)
+            loss = tf.reduce_sum(outputs * outputs)
+        return tape.gradient(loss, [inputs, *twin.trainable_variables])
+
+    run = tf.function(step, jit_compile=xla)
+    run(inputs)
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        run(inputs)[0].numpy()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

@@ -1,0 +1,309 @@
+"""Run Keras' own recurrent layers on the compiled loop of `shared.kernels.loops`.
+
+The layer stays the one Keras built, with its weights, its dropout draws and its saved
+form; only its loop over the steps is another. Outputs and gradients are those of
+Keras' loop up to rounding (tests/test_compiled.py). The batch is cut into parts of
+`ROWS` rows, however many cores there are, and the parts' gradients are summed in
+order: the number of cores moves no number.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shared.environment import count_threads
+from shared.recurrent import COMPILED_ACTIVATIONS
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+ROWS = 16  # of a batch read by one call: enough for quick products, few for the cache
+WIDE = 128  # units; above, a call reads WIDE_ROWS, since the weights leave the cache
+WIDE_ROWS = 64
+ALIGNMENT = 64  # bytes; TensorFlow copies arrays that start elsewhere
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the compiled loop is told of a layer.
+
+    Attributes:
+        kind: Number of the cell in `shared.kernels.loops`.
+        activation: Number of the candidate's activation.
+        gate_activation: Number of the gates' activation.
+    """
+
+    kind: int
+    activation: int
+    gate_activation: int
+
+
+def use_compiled_loop(layer: keras.Layer) -> None:
+    """Let a SimpleRNN, LSTM or GRU layer run on the compiled loop from now on.
+
+    Args:
+        layer: One for which `Traits.list_hindrances` finds nothing.
+    """
+    from keras import layers
+
+    from shared.kernels import loops
+
+    if isinstance(layer, layers.GRU):
+        kind = loops.GRU if layer.reset_after else loops.GRU_RESET_BEFORE
+    else:
+        kind = loops.LSTM if isinstance(layer, layers.LSTM) else loops.SIMPLE_RNN
+    gates = layer.activation if kind == loops.SIMPLE_RNN else layer.recurrent_activation
+    loop = Loop(
+        kind,
+        COMPILED_ACTIVATIONS.index(layer.activation.__name__),
+        COMPILED_ACTIVATIONS.index(gates.__name__),
+    )
+    layer.inner_loop = types.MethodType(functools.partial(_inner_loop, loop), layer)
+
+
+def use_keras_loop(layer: keras.Layer) -> None:
+    """Give a layer its own loop back."""
+    vars(layer).pop("inner_loop", None)
+
+
+def _inner_loop(
+    loop: Loop,
+    layer: keras.Layer,
+    sequences: tf.Tensor,
+    initial_state: Sequence[tf.Tensor],
+    mask: tf.Tensor | None,
+    training: bool = False,
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    """Stand in for `keras.layers.RNN.inner_loop`.
+
+    Args:
+        loop: What to run.
+        layer: The layer whose loop this is.
+        sequences: (batch, steps, features).
+        initial_state: One or (LSTM) two of (batch, units).
+        mask: bool, (batch, steps), or a list of it, or None.
+        training: Whether dropout is on.
+
+    Returns:
+        Last output (batch, units), outputs of all steps, states after the last.
+    """
+    import tensorflow as tf
+
+    from shared.kernels import loops
+
+    cell = layer.cell
+    mask = mask[0] if isinstance(mask, list | tuple) else mask
+    x_masks = cell.get_dropout_mask(sequences[:, 0, :]) if training else None
+    h_masks = cell.get_recurrent_dropout_mask(initial_state[0]) if training else None
+    if layer.go_backwards:
+        sequences = tf.reverse(sequences, [1])
+        mask = None if mask is None else tf.reverse(mask, [1])
+
+    batch, width = tf.shape(sequences)[0], layer.units
+    dtype = sequences.dtype
+    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
+    kernel = tf.convert_to_tensor(cell.kernel)
+    zeros = tf.zeros((kernel.shape[1],), dtype)
+    x_bias, h_bias = zeros, zeros
+    if cell.bias is not None:
+        bias = tf.convert_to_tensor(cell.bias)
+        x_bias, h_bias = tf.unstack(bias) if len(bias.shape) == 2 else (bias, zeros)
+    x_masks, h_masks = _list_masks(x_masks), _list_masks(h_masks)
+    last_kernel, last_mask = tf.zeros((0, 0), dtype), tf.zeros((0, 0), dtype)
+    if loop.kind == loops.GRU_RESET_BEFORE:
+        last_kernel = recurrent_kernel[:, 2 * width :]
+        last_mask = h_masks[-1] if h_masks else tf.ones((batch, width), dtype)
+        recurrent_kernel = recurrent_kernel[:, : 2 * width]
+        h_masks, h_bias = h_masks[:2], h_bias[: 2 * width]
+    no_mask = tf.zeros((0, batch, 0), dtype)
+
+    last, states, state, cell_state = _run(
+        loop,
+        layer.return_sequences,
+        x=sequences,
+        h0=initial_state[0],
+        c0=initial_state[-1],
+        x_weights=_cut(kernel, len(x_masks)),
+        h_weights=_cut(recurrent_kernel, len(h_masks)),
+        last_weights=last_kernel,
+        x_bias=x_bias,
+        h_bias=h_bias,
+        mask=tf.ones(tf.shape(sequences)[:2], tf.bool) if mask is None else mask,
+        x_masks=tf.stack(x_masks) if x_masks else no_mask,
+        h_masks=tf.stack(h_masks) if h_masks else no_mask,
+        last_mask=last_mask,
+    )
+    if mask is not None:
+        # Keras gives 0 where nothing was read, whatever the state before was.
+        some = tf.reduce_any(mask, 1, keepdims=True)
+        last = tf.where(some, last, tf.zeros_like(last))
+        if layer.zero_output_for_mask and layer.return_sequences:
+            states = tf.where(mask[:, :, None], states, tf.zeros_like(states))
+    kept = [state, cell_state] if loop.kind == loops.LSTM else [state]
+    return last, states, kept
+
+
+def _list_masks(masks: Any) -> list[tf.Tensor]:
+    """Return Keras' dropout masks as a list: none, one for all gates, one per gate."""
+    if masks is None:
+        return []
+    return list(masks) if isinstance(masks, list | tuple) else [masks]
+
+
+def _cut(weights: tf.Tensor, masks: int) -> tf.Tensor:
+    """Cut weights (from, gates * width) into a block per mask, or leave them one."""
+    import tensorflow as tf
+
+    return tf.stack(tf.split(weights, masks, axis=1)) if masks > 1 else weights[None]
+
+
+def _run(
+    loop: Loop, sequences: bool, **inputs: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Put the compiled loop into TensorFlow's graph, with its gradient.
+
+    Args:
+        loop: What to run.
+        sequences: Whether the states of all steps are wanted.
+        **inputs: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
+
+    Returns:
+        The last state, all states (the last once more where they are not wanted), and
+        both states after the last step.
+    """
+    import tensorflow as tf
+
+    names = list(inputs)
+    learned = [
+        "x", "h0", "c0", "x_weights", "h_weights", "last_weights", "x_bias", "h_bias",
+    ]  # fmt: skip
+    dtype = inputs["x"].dtype
+    batch, steps, _ = inputs["x"].shape
+    width = inputs["h0"].shape[-1]
+
+    def call(function: Callable, arrays: Sequence[tf.Tensor], outputs: int) -> list:
+        # Not stateful: nothing but the arrays decides, so calls need no order.
+        return tf.numpy_function(function, arrays, [dtype] * outputs, stateful=False)
+
+    @tf.custom_gradient
+    def recurrence(*tensors: tf.Tensor) -> tuple:
+        arrays = [*tensors, *(inputs[name] for name in names if name not in learned)]
+        forward = functools.partial(_forward, loop, [*learned, *names[len(learned) :]])
+        states, h, c, saved = call(forward, arrays, 4)
+        states.set_shape((batch, steps, width))
+        h.set_shape((batch, width))
+        c.set_shape((batch, width))
+
+        def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
+            d_states = upstream[2] if sequences else tf.zeros((0, 0, 0), dtype)
+            backward = functools.partial(
+                _backward, loop, [*learned, *names[len(learned) :]]
+            )
+            gradients = call(
+                backward,
+                [*arrays, states, saved, d_states, upstream[0], upstream[1]],
+                len(learned),
+            )
+            for gradient, tensor in zip(gradients, tensors, strict=True):
+                gradient.set_shape(tensor.shape)
+            return gradients
+
+        return ((h, c, states) if sequences else (h, c)), gradient
+
+    assert names[: len(learned)] == learned
+    h, c, *rest = recurrence(*(inputs[name] for name in learned))
+    return h, rest[0] if rest else h[:, None], h, c
+
+
+def _forward(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.ndarray]:
+    """Read a batch, part by part, side by side."""
+    from shared.kernels import loops
+
+    given = dict(zip(names, arrays, strict=True))
+    x, h, c = given["x"], given["h0"].copy(), given["c0"].copy()
+    batch, steps, _ = x.shape
+    width = h.shape[1]
+    states = _allocate((batch, steps, width), x.dtype)
+    saved = _allocate((batch, steps, loops.SAVED[loop.kind] * width), x.dtype)
+
+    def read(rows: np.ndarray) -> None:
+        loops.run_forward(
+            loop.kind, loop.activation, loop.gate_activation, rows, x, given["mask"],
+            given["x_masks"], given["h_masks"], given["last_mask"],
+            given["x_weights"], given["h_weights"], given["last_weights"],
+            given["x_bias"], given["h_bias"], h, c, states, saved,
+        )  # fmt: skip
+
+    _map(read, _cut_rows(given["mask"], width))
+    return [states, h, c, saved]
+
+
+def _backward(
+    loop: Loop, names: Sequence[str], *arrays: np.ndarray
+) -> list[np.ndarray]:
+    """Go back over a batch; returns the gradients of what is learned."""
+    from shared.kernels import loops
+
+    given = dict(zip(names, arrays[: len(names)], strict=True))
+    states, saved, d_states, d_h, d_c = arrays[len(names) :]
+    x, d_h, d_c = given["x"], d_h.copy(), d_c.copy()
+    d_x = _allocate(x.shape, x.dtype)
+    weights = ("x_weights", "h_weights", "last_weights", "x_bias", "h_bias")
+    x_weights_t, h_weights_t = (
+        np.ascontiguousarray(given[name].transpose(0, 2, 1)) for name in weights[:2]
+    )
+
+    def go_back(rows: np.ndarray) -> list[np.ndarray]:
+        sums = [np.zeros_like(given[name]) for name in weights]
+        loops.run_backward(
+            loop.kind, loop.activation, loop.gate_activation, rows, x, given["mask"],
+            given["x_masks"], given["h_masks"], given["last_mask"], x_weights_t,
+            h_weights_t, given["last_weights"], given["h0"], states, saved, d_states,
+            d_h, d_c, d_x, *sums,
+        )  # fmt: skip
+        return sums
+
+    parts = _map(go_back, _cut_rows(given["mask"], d_h.shape[1]))
+    sums = [functools.reduce(np.add, part) for part in zip(*parts, strict=True)]
+    return [d_x, d_h, d_c, *sums]
+
+
+def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
+    """Cut the rows of a batch into parts, rows of like length together."""
+    order = np.argsort(mask.sum(1), kind="stable")
+    rows = ROWS if width <= WIDE else WIDE_ROWS
+    return [order[start : start + rows] for start in range(0, len(order), rows)]
+
+
+def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
+    """Do the work on every part, on all cores; the longest part first."""
+    if len(parts) == 1 or count_threads() == 1:
+        return [work(part) for part in parts]
+    waiting = [_pool(count_threads()).submit(work, part) for part in reversed(parts)]
+    return [done.result() for done in reversed(waiting)]
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process, and let BLAS leave the cores to them."""
+    import scipy.linalg.cython_blas  # noqa: F401  what Numba calls; limited if loaded
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
+    return ThreadPoolExecutor(threads, thread_name_prefix="loop")
+
+
+def _allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array that TensorFlow takes over without a copy."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)

@@ -1,0 +1,601 @@
+"""The loop over the steps, forward and backward, compiled for the processor by Numba.
+
+One function reads a few rows of a batch from the first step to the last, another goes
+back and sums the gradients. Rows are independent, so that several calls may run side
+by side, one per core. What makes it quick:
+
+- the weights and the states of a few rows stay in the core's cache;
+- the inputs of `CHUNK` steps are projected in one product, and the gradients of the
+  weights summed in one product, by the BLAS library of SciPy;
+- steps at which every row is masked are left out, and no length is compiled in.
+
+Arrays hold float32 (or float64), `rows` counts the rows of a call, `width` is the size
+of the state, `gates` 1 for SimpleRNN, 3 for GRU and 4 for LSTM. The gates stand as
+Keras has them: GRU z, r, candidate; LSTM i, f, candidate, o. A dropout mask holds for
+all steps; there is none, one for all gates or one per gate, and the weights come in
+one block or one per gate: (blocks, from, gates * width / blocks).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numba.extending import overload
+
+SIMPLE_RNN, LSTM, GRU, GRU_RESET_BEFORE = range(4)
+LINEAR, TANH, SIGMOID, RELU = range(4)
+GATES = {SIMPLE_RNN: 1, LSTM: 4, GRU: 3, GRU_RESET_BEFORE: 3}
+SAVED = {SIMPLE_RNN: 0, LSTM: 5, GRU: 4, GRU_RESET_BEFORE: 3}
+"""Values per unit and step that the way back needs besides the states."""
+CHUNK = 16  # most steps projected together; more leaves the cache
+QUICK = 1_000_000  # multiplications of a product that OpenBLAS does without packing
+VANISHED = 1e-20  # gradients below are 0: the processor is slow at denormal numbers
+
+# Fused products and quick divisions, but no licence to ignore NaN: one must be seen.
+OPTIONS = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz", "arcp"},
+}
+_compile = numba.njit(**OPTIONS)
+# Without counts of references, which took a third of the time where a function cuts
+# slices; such a function may not make arrays of its own.
+_compile_uncounted = numba.njit(_nrt=False, **OPTIONS)
+
+
+def _tanh(value):
+    """Return tanh(value); Numba compiles the function below."""
+
+
+@overload(_tanh)
+def _overload_tanh(value):
+    if value == numba.float64:
+        return lambda value: math.tanh(value)
+
+    def quick(value):
+        # Odd over even polynomial, fitted to tanh on [0, 9] by least squares, weights
+        # moved until the relative error (2e-8) was level; beyond 9 tanh rounds to 1.
+        x = np.float32(9) if value > np.float32(9) else value
+        x = np.float32(-9) if x < np.float32(-9) else x
+        s = x * x
+        above = np.float32(1.335465632e-08)
+        above = above * s + np.float32(2.060907743e-05)
+        above = above * s + np.float32(3.495587766e-03)
+        above = above * s + np.float32(1.338102531e-01)
+        above = above * s + np.float32(9.999999794e-01)
+        below = np.float32(7.776555863e-07)
+        below = below * s + np.float32(3.285634276e-04)
+        below = below * s + np.float32(2.587698074e-02)
+        below = below * s + np.float32(4.671434090e-01)
+        below = below * s + np.float32(1)
+        x = x * above / below
+        x = np.float32(1) if x > np.float32(1) else x
+        return np.float32(-1) if x < np.float32(-1) else x
+
+    return quick
+
+
+@_compile_uncounted
+def _activate(kind, values):
+    """Apply an activation to a vector, in place."""
+    zero, half = values.dtype.type(0), values.dtype.type(0.5)
+    if kind == TANH:
+        for j in range(len(values)):
+            values[j] = _tanh(values[j])
+    elif kind == SIGMOID:
+        for j in range(len(values)):
+            values[j] = half + half * _tanh(half * values[j])
+    elif kind == RELU:
+        for j in range(len(values)):
+            values[j] = zero if values[j] < zero else values[j]
+
+
+@_compile_uncounted
+def _backward(kind, gradient, values):
+    """Turn a gradient of activated values into one of what went in, in place."""
+    zero, one = values.dtype.type(0), values.dtype.type(1)
+    if kind == TANH:
+        for j in range(len(values)):
+            gradient[j] *= one - values[j] * values[j]
+    elif kind == SIGMOID:
+        for j in range(len(values)):
+            gradient[j] *= values[j] * (one - values[j])
+    elif kind == RELU:
+        for j in range(len(values)):
+            gradient[j] = gradient[j] if values[j] > zero else zero
+
+
+@_compile
+def _project(inputs, masks, weights, out):
+    """Write inputs (steps * rows, from) times weights into out (same, gates * width).
+
+    The dropout masks, (0, 1 or gates; rows, from), hold for every step.
+    """
+    if len(masks) == 0:
+        np.dot(inputs, weights[0], out)
+        return
+    rows, width = masks.shape[1], weights.shape[2]
+    dropped = np.empty_like(inputs)
+    for b in range(len(masks)):
+        for k in range(len(inputs)):
+            for j in range(inputs.shape[1]):
+                dropped[k, j] = inputs[k, j] * masks[b, k % rows, j]
+        out[:, b * width : (b + 1) * width] = np.dot(dropped, weights[b])
+
+
+@_compile
+def _project_back(gradient, masks, weights_t, out):
+    """Write the gradient of `inputs` from that of `out`; weights are transposed."""
+    if len(masks) == 0:
+        np.dot(gradient, weights_t[0], out)
+        return
+    rows, width = masks.shape[1], weights_t.shape[1]
+    out[:] = 0
+    for b in range(len(masks)):
+        block = np.ascontiguousarray(gradient[:, b * width : (b + 1) * width])
+        part = np.dot(block, weights_t[b])
+        for k in range(len(part)):
+            for j in range(part.shape[1]):
+                out[k, j] += part[k, j] * masks[b, k % rows, j]
+
+
+@_compile
+def _add_weight_gradient(inputs, masks, gradient, out):
+    """Add to out (blocks, from, width) the gradient of the weights of `_project`."""
+    if len(masks) == 0:
+        out[0] += np.dot(inputs.T, gradient)
+        return
+    rows, width = masks.shape[1], out.shape[2]
+    dropped = np.empty_like(inputs)
+    for b in range(len(masks)):
+        for k in range(len(inputs)):
+            for j in range(inputs.shape[1]):
+                dropped[k, j] = inputs[k, j] * masks[b, k % rows, j]
+        block = np.ascontiguousarray(gradient[:, b * width : (b + 1) * width])
+        out[b] += np.dot(dropped.T, block)
+
+
+@_compile_uncounted
+def _read(batch, rows, t, out):
+    """Copy step t of some rows of a batch (batch, steps, values) into out."""
+    for k in range(len(rows)):
+        i = rows[k]
+        for j in range(out.shape[1]):
+            out[k, j] = batch[i, t, j]
+
+
+@_compile_uncounted
+def _write(values, begins, batch, rows, t):
+    """Copy values into step t of some rows of a batch, 0 where a row has not begun."""
+    for k in range(len(rows)):
+        i = rows[k]
+        for j in range(values.shape[1]):
+            batch[i, t, j] = values[k, j] if t >= begins[k] else 0
+
+
+@_compile
+def _choose_chunk(rows, features, width, gates):
+    """Return how many steps are projected together."""
+    chunk = QUICK // (rows * max(features, width) * gates)
+    return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
+
+
+@_compile
+def _find_steps(mask, rows):
+    """Return each row's first step that is read, and one past the last of all."""
+    steps = mask.shape[1]
+    begins = np.full(len(rows), steps)
+    stop = 0
+    for k in range(len(rows)):
+        for t in range(steps):
+            if mask[rows[k], t]:
+                begins[k] = min(begins[k], t)
+                stop = max(stop, t + 1)
+    return begins, stop
+
+
+@_compile
+def run_forward(
+    kind,
+    activation,
+    gate_activation,
+    rows,
+    x,
+    mask,
+    x_masks,
+    h_masks,
+    last_mask,
+    x_weights,
+    h_weights,
+    last_weights,
+    x_bias,
+    h_bias,
+    h,
+    c,
+    states,
+    saved,
+):
+    """Read some rows of a batch.
+
+    Args:
+        kind: SIMPLE_RNN, LSTM, GRU or GRU_RESET_BEFORE.
+        activation: Of the candidate: LINEAR, TANH, SIGMOID or RELU.
+        gate_activation: Of the gates.
+        rows: int64, which rows of the batch.
+        x: (batch, steps, features).
+        mask: bool, (batch, steps); a masked step leaves the state as it is.
+        x_masks: Dropout of the inputs, (0, 1 or gates; batch, features).
+        h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE of z and r only.
+        last_mask: Its mask of the candidate, (batch, width); 1 where none is dropped.
+        x_weights: (blocks, features, gates * width / blocks).
+        h_weights: (blocks, width, gates * width / blocks), without `last_weights`.
+        last_weights: Of GRU_RESET_BEFORE: from the reset state to the candidate,
+            (width, width). Else (0, 0).
+        x_bias: (gates * width,), added to the projected inputs.
+        h_bias: (gates * width,), added to the projected state.
+        h: (batch, width): state before the first step, and afterwards after the last.
+        c: LSTM's cell state, likewise.
+        states: Output, (batch, steps, width): the state after every step; 0 before
+            the first step that is not masked.
+        saved: Output for `run_backward`, (batch, steps or 0, SAVED[kind] * width).
+    """
+    num, steps, features = len(rows), x.shape[1], x.shape[2]
+    width = h.shape[1]
+    keep = saved.shape[1] > 0
+    chunk = _choose_chunk(num, features, width, len(x_bias))
+    begins, stop = _find_steps(mask, rows)
+    first = begins.min()
+    x_part = x_masks[:, rows]
+    h_part = h_masks[:, rows]
+    h_now = h[rows]
+    inputs = np.zeros((chunk * num, features), x.dtype)
+    from_x = np.empty((chunk * num, len(x_bias)), x.dtype)
+    from_h = np.empty((num, h_weights.shape[0] * h_weights.shape[2]), x.dtype)
+    values = saved if keep else np.empty((1, 1, 5 * width), x.dtype)
+    for i in rows:
+        states[i, :first] = 0
+    for start in range(first, stop, chunk):
+        size = min(chunk, stop - start)
+        for s in range(size):
+            _read(x, rows, start + s, inputs[s * num :])
+        _project(inputs, x_part, x_weights, from_x)
+        for s in range(size):
+            t = start + s
+            _project(h_now, h_part, h_weights, from_h)
+            _step(
+                kind, activation, gate_activation, rows, t, mask, from_x[s * num :],
+                from_h, x_bias, h_bias, last_mask, last_weights, h_now, c, values, keep,
+            )  # fmt: skip
+            _write(h_now, begins, states, rows, t)
+    for t in range(stop, steps):
+        _write(h_now, begins, states, rows, t)
+    for k in range(num):
+        h[rows[k]] = h_now[k]
+
+
+@_compile_uncounted
+def _step(
+    kind, activation, gate_activation, rows, t, mask, from_x, from_h, x_bias, h_bias,
+    last_mask, last_weights, h_now, c, saved, keep,
+):  # fmt: skip
+    """Take some rows one step further: h_now, c, and what is saved of it."""
+    for k in range(len(rows)):
+        i = rows[k]
+        if not mask[i, t]:
+            continue
+        a, b, h = from_x[k], from_h[k], h_now[k]
+        values = saved[i, t] if keep else saved[0, 0]
+        for j in range(len(a)):
+            a[j] += x_bias[j]
+        for j in range(len(b)):
+            b[j] += h_bias[j]
+        if kind == SIMPLE_RNN:
+            for j in range(len(h)):
+                h[j] = a[j] + b[j]
+            _activate(activation, h)
+        elif kind == LSTM:
+            _step_lstm(a, b, activation, gate_activation, h, c[i], values)
+        elif kind == GRU:
+            _step_gru(a, b, activation, gate_activation, h, values)
+        else:
+            _step_gru_reset_before(
+                a, b, activation, gate_activation, h, values, last_mask[i], last_weights
+            )
+
+
+@_compile_uncounted
+def _step_lstm(a, b, activation, gate_activation, h, c, values):
+    """Compute c' = f c + i g, h' = o act(c'); keeps i, f, g, o and c."""
+    width = len(h)
+    for j in range(4 * width):
+        values[j] = a[j] + b[j]
+    _activate(gate_activation, values[: 2 * width])
+    _activate(activation, values[2 * width : 3 * width])
+    _activate(gate_activation, values[3 * width : 4 * width])
+    for j in range(width):
+        values[4 * width + j] = c[j]
+        c[j] = values[width + j] * c[j] + values[j] * values[2 * width + j]
+        h[j] = c[j]
+    _activate(activation, h)
+    for j in range(width):
+        h[j] *= values[3 * width + j]
+
+
+@_compile_uncounted
+def _step_gru(a, b, activation, gate_activation, h, values):
+    """Compute n = act(a_n + r b_n), h' = z h + (1 - z) n; keeps z, r, n and b_n."""
+    width = len(h)
+    for j in range(2 * width):
+        values[j] = a[j] + b[j]
+    _activate(gate_activation, values[: 2 * width])
+    for j in range(width):
+        product = b[2 * width + j]
+        values[3 * width + j] = product
+        values[2 * width + j] = a[2 * width + j] + values[width + j] * product
+    _activate(activation, values[2 * width : 3 * width])
+    for j in range(width):
+        n = values[2 * width + j]
+        h[j] = n + values[j] * (h[j] - n)
+
+
+@_compile_uncounted
+def _step_gru_reset_before(
+    a, b, activation, gate_activation, h, values, last_mask, last_weights
+):
+    """Compute n = act(a_n + (r h) U), h' = z h + (1 - z) n; keeps z, r and n."""
+    width = len(h)
+    for j in range(2 * width):
+        values[j] = a[j] + b[j]
+    _activate(gate_activation, values[: 2 * width])
+    for j in range(width):
+        values[2 * width + j] = a[2 * width + j]
+    for k in range(width):
+        reset = values[width + k] * h[k] * last_mask[k]
+        for j in range(width):
+            values[2 * width + j] += reset * last_weights[k, j]
+    _activate(activation, values[2 * width : 3 * width])
+    for j in range(width):
+        n = values[2 * width + j]
+        h[j] = n + values[j] * (h[j] - n)
+
+
+@_compile
+def run_backward(
+    kind,
+    activation,
+    gate_activation,
+    rows,
+    x,
+    mask,
+    x_masks,
+    h_masks,
+    last_mask,
+    x_weights_t,
+    h_weights_t,
+    last_weights,
+    h0,
+    states,
+    saved,
+    d_states,
+    d_h,
+    d_c,
+    d_x,
+    d_x_weights,
+    d_h_weights,
+    d_last_weights,
+    d_x_bias,
+    d_h_bias,
+):
+    """Go back over some rows of a batch that `run_forward` has read.
+
+    Args:
+        kind: As there, like all that has the same name.
+        activation: As there.
+        gate_activation: As there.
+        rows: As there.
+        x: As there.
+        mask: As there.
+        x_masks: As there.
+        h_masks: As there.
+        last_mask: As there.
+        x_weights_t: (blocks, gates * width / blocks, features): transposed.
+        h_weights_t: (blocks, gates * width / blocks, width): transposed.
+        last_weights: As there, not transposed.
+        h0: (batch, width): state before the first step.
+        states: What `run_forward` wrote.
+        saved: What `run_forward` wrote.
+        d_states: Gradient of the loss by every state, (batch, steps or 0, width).
+        d_h: By the state after the last step, (batch, width); afterwards by the
+            state before the first.
+        d_c: By LSTM's cell state, likewise.
+        d_x: Output, (batch, steps, features).
+        d_x_weights: Added to; blocks as in `run_forward`, like the other weights.
+        d_h_weights: Added to.
+        d_last_weights: Added to.
+        d_x_bias: Added to, (gates * width,).
+        d_h_bias: Added to.
+    """
+    num, steps, features = len(rows), x.shape[1], x.shape[2]
+    width = h0.shape[1]
+    begins, stop = _find_steps(mask, rows)
+    first = begins.min()
+    x_part = x_masks[:, rows]
+    h_part = h_masks[:, rows]
+    d_now = d_h[rows]
+    from_h = h_weights_t.shape[0] * h_weights_t.shape[1]
+    chunk = _choose_chunk(num, features, width, len(d_x_bias))
+    inputs = np.zeros((chunk * num, features), x.dtype)
+    before = np.zeros((chunk * num, width), x.dtype)
+    d_a = np.zeros((chunk * num, len(d_x_bias)), x.dtype)
+    d_b = np.zeros((chunk * num, from_h), x.dtype)
+    d_inputs = np.empty_like(inputs)
+    d_before = np.empty((num, width), x.dtype)
+    squashed = np.empty(width, x.dtype)
+    for i in rows:
+        d_x[i, :first] = 0
+        d_x[i, stop:] = 0
+    if d_states.shape[1] > 0:
+        for k in range(num):
+            for t in range(max(stop, begins[k]), steps):
+                for j in range(width):
+                    d_now[k, j] += d_states[rows[k], t, j]
+    for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
+        size = min(chunk, stop - start)
+        inputs[size * num :] = 0
+        before[size * num :] = 0
+        d_a[size * num :] = 0
+        d_b[size * num :] = 0
+        for s in range(size - 1, -1, -1):
+            t = start + s
+            q = slice(s * num, (s + 1) * num)
+            _read(x, rows, t, inputs[q])
+            _back(
+                kind, activation, gate_activation, rows, begins, t, mask, h0, states,
+                saved, d_states, before[q], d_a[q], d_b[q], d_now, d_c, squashed,
+                last_mask, last_weights, d_last_weights,
+            )  # fmt: skip
+            _project_back(d_b[q], h_part, h_weights_t, d_before)
+            _add(d_before, rows, mask, t, d_now)
+        _project_back(d_a, x_part, x_weights_t, d_inputs)
+        _add_weight_gradient(inputs, x_part, d_a, d_x_weights)
+        _add_weight_gradient(before, h_part, d_b, d_h_weights)
+        for s in range(size):
+            _write(d_inputs[s * num :], begins, d_x, rows, start + s)
+        _sum(d_a, d_x_bias)
+        _sum(d_b, d_h_bias)
+    for k in range(num):
+        d_h[rows[k]] = d_now[k]
+
+
+@_compile_uncounted
+def _add(d_before, rows, mask, t, d_now):
+    """Add what came back through the state's weights, where step t was read."""
+    zero, vanished = d_now.dtype.type(0), d_now.dtype.type(VANISHED)
+    for k in range(len(rows)):
+        if mask[rows[k], t]:
+            for j in range(d_now.shape[1]):
+                total = d_now[k, j] + d_before[k, j]
+                d_now[k, j] = zero if abs(total) < vanished else total
+
+
+@_compile_uncounted
+def _sum(values, out):
+    """Add all rows to out."""
+    for k in range(len(values)):
+        for j in range(len(out)):
+            out[j] += values[k, j]
+
+
+@_compile_uncounted
+def _back(
+    kind, activation, gate_activation, rows, begins, t, mask, h0, states, saved,
+    d_states, before, d_a, d_b, d_now, d_c, squashed, last_mask, last_weights,
+    d_last_weights,
+):  # fmt: skip
+    """Take some rows one step back: d_now, d_c, and the gradients d_a and d_b."""
+    for k in range(len(rows)):
+        i = rows[k]
+        h, d_h, a, b = before[k], d_now[k], d_a[k], d_b[k]
+        if d_states.shape[1] > 0 and t >= begins[k]:
+            for j in range(len(h)):
+                d_h[j] += d_states[i, t, j]
+        if not mask[i, t]:
+            h[:] = 0
+            a[:] = 0
+            b[:] = 0
+            continue
+        past = states[i, t - 1] if t > begins[k] else h0[i]
+        for j in range(len(h)):
+            h[j] = past[j]
+        values = saved[i, t]
+        if kind == SIMPLE_RNN:
+            _backward(activation, d_h, states[i, t])
+            for j in range(len(h)):
+                a[j] = d_h[j]
+                d_h[j] = 0
+        elif kind == LSTM:
+            _back_lstm(activation, gate_activation, values, d_h, d_c[i], a, squashed)
+        elif kind == GRU:
+            _back_gru(activation, gate_activation, values, h, d_h, a, b)
+        else:
+            _back_gru_reset_before(
+                activation, gate_activation, values, h, d_h, a, last_mask[i],
+                last_weights, d_last_weights,
+            )  # fmt: skip
+        if kind != GRU:
+            for j in range(len(b)):
+                b[j] = a[j]
+
+
+@_compile_uncounted
+def _back_lstm(activation, gate_activation, values, d_h, d_c, d_a, squashed):
+    """Gradients by i, f, g, o before their activation; d_h becomes 0, d_c f d_c."""
+    width = len(d_h)
+    zero, vanished = d_h.dtype.type(0), d_h.dtype.type(VANISHED)
+    for j in range(width):
+        squashed[j] = (
+            values[width + j] * values[4 * width + j]
+            + values[j] * values[2 * width + j]
+        )
+    _activate(activation, squashed)
+    for j in range(width):
+        d_a[3 * width + j] = d_h[j] * squashed[j]
+        d_h[j] *= values[3 * width + j]
+    _backward(activation, d_h, squashed)
+    for j in range(width):
+        total = d_c[j] + d_h[j]
+        d_a[j] = total * values[2 * width + j]
+        d_a[width + j] = total * values[4 * width + j]
+        d_a[2 * width + j] = total * values[j]
+        total *= values[width + j]
+        d_c[j] = zero if abs(total) < vanished else total
+        d_h[j] = 0
+    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])
+    _backward(activation, d_a[2 * width : 3 * width], values[2 * width : 3 * width])
+    _backward(gate_activation, d_a[3 * width :], values[3 * width : 4 * width])
+
+
+@_compile_uncounted
+def _back_gru(activation, gate_activation, values, h, d_h, d_a, d_b):
+    """Gradients by what the gates' inputs give (d_a) and the state (d_b)."""
+    width = len(d_h)
+    for j in range(width):
+        z, n = values[j], values[2 * width + j]
+        d_a[j] = d_h[j] * (h[j] - n)
+        d_a[2 * width + j] = d_h[j] - d_h[j] * z
+        d_h[j] *= z
+    _backward(activation, d_a[2 * width :], values[2 * width : 3 * width])
+    for j in range(width):
+        d_a[width + j] = d_a[2 * width + j] * values[3 * width + j]
+    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])
+    for j in range(2 * width):
+        d_b[j] = d_a[j]
+    for j in range(width):
+        d_b[2 * width + j] = d_a[2 * width + j] * values[width + j]
+
+
+@_compile_uncounted
+def _back_gru_reset_before(
+    activation, gate_activation, values, h, d_h, d_a, last_mask, last_weights,
+    d_last_weights,
+):  # fmt: skip
+    """Gradients by the gates' sums; adds to those of the candidate's weights."""
+    width = len(d_h)
+    for j in range(width):
+        z, n = values[j], values[2 * width + j]
+        d_a[j] = d_h[j] * (h[j] - n)
+        d_a[2 * width + j] = d_h[j] - d_h[j] * z
+        d_h[j] *= z
+    _backward(activation, d_a[2 * width :], values[2 * width : 3 * width])
+    for k in range(width):
+        r, kept = values[width + k], h[k] * last_mask[k]
+        d_reset = d_h.dtype.type(0)
+        for j in range(width):
+            d_reset += last_weights[k, j] * d_a[2 * width + j]
+            d_last_weights[k, j] += r * kept * d_a[2 * width + j]
+        d_a[width + k] = d_reset * kept
+        d_h[k] += d_reset * r * last_mask[k]
+    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])

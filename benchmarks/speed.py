@@ -32,18 +32,19 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.environment import PROJECT
+from shared.environment import PROJECT, count_cores
 from shared.files import to_csv, write_text
 from shared.runs import find_runs
 
 RESULTS = PROJECT / "results" / "benchmarks"
 PEERS = PROJECT / "benchmarks" / "peers"
-FIXED = ("--batching", "fixed", "--embedding-gradient", "sparse")
+FIXED = ("--batching", "fixed")
 KERAS = ("--kernel", "keras", *FIXED)
-BUCKETED = ("--batching", "bucketed", "--embedding-gradient", "sparse")
-ALL = ("--batching", "bucketed", "--embedding-gradient", "dense")
+BUCKETED = ("--batching", "bucketed")
+ALL_REVIEWS = 20_000  # that are trained on where no limit is set
 TOGETHER = "10"  # steps per execution
 
 
@@ -65,6 +66,11 @@ class Case:
     flags: tuple[str, ...] = ()
     backend: str = "tensorflow"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is what others are compared with."""
+        return self.recipe == "plain_keras" or "Keras' loop" in self.name
+
 
 STACKED = "imdb-gru, one technique after the other"
 ALONE = "imdb-gru, each technique alone"
@@ -76,9 +82,11 @@ CASES = [
     Case(STACKED, "+ compiled loop, one core", "imdb_gru", (*FIXED, "--threads", "1")),
     Case(STACKED, "+ all cores", "imdb_gru", FIXED),
     Case(STACKED, "+ bucketed, masked batches", "imdb_gru", BUCKETED),
-    Case(STACKED, "+ dense embedding gradient", "imdb_gru", ALL),
     Case(STACKED, f"+ {TOGETHER} steps per execution", "imdb_gru",
-         (*ALL, "--steps-per-execution", TOGETHER)),
+         (*BUCKETED, "--steps-per-execution", TOGETHER)),
+    Case(STACKED, "+ dense embedding gradient", "imdb_gru",
+         (*BUCKETED, "--steps-per-execution", TOGETHER, "--embedding-gradient",
+          "dense")),
     Case(ALONE, "compiled loop", "imdb_gru", FIXED),
     Case(ALONE, "bucketed, masked batches", "imdb_gru",
          ("--kernel", "keras", *BUCKETED)),
@@ -101,7 +109,7 @@ CASES = [
         )
         for which, script, flags in (
             ("plain Keras script", "plain_keras", (layer,)),
-            ("all techniques", name.replace("-", "_"), ALL),
+            ("compiled, bucketed", name.replace("-", "_"), BUCKETED),
         )
     ),
     Case(RECIPES, "weather-stacked-gru, Keras' loop", "weather_stacked_gru",
@@ -114,7 +122,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", default=os.environ.get("RNN_RECIPES_DATA"))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--reviews", type=int, default=20_000)
+    parser.add_argument("--reviews", type=int, default=ALL_REVIEWS)
+    parser.add_argument("--run-repeats", type=int, default=1)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--only", choices=["epochs", "runs", "cost", "products"])
     options = parser.parse_args()
@@ -152,28 +161,26 @@ class Bench:
         figures: dict[Case, list[dict]] = {case: [] for case in cases}
         for repeat in range(self.options.repeats):
             for case in cases:
-                took = self._run(case, arrays, epochs=3, limit=self.options.reviews)
+                try:
+                    took = self._run(case, arrays, epochs=3, limit=self.options.reviews)
+                except RuntimeError as error:
+                    print(f"Left out: {error}", flush=True)
+                    continue
                 figures[case].append(took)
                 told = f"{took['epoch']:.2f} s, first epoch {took['first']:.1f} s"
                 print(repeat + 1, case.table, "|", case.name, told, flush=True)
             self._write_epochs(figures)
 
     def _write_epochs(self, figures: dict[Case, list[dict]]) -> None:
-        median = {
-            case: statistics.median(took["epoch"] for took in found)
-            for case, found in figures.items()
-            if found
-        }
-        plain = median[CASES[0]]
-        rows, before = [], None
-        for case, value in median.items():
-            baseline = plain
-            if case.table == RECIPES:
-                baseline = before if before and "," in case.name else value
-                first = case.name.endswith(("script", "Keras' loop"))
-                baseline = value if first else before
-            gain = before / value if before and case.table == STACKED else None
-            found = figures[case]
+        rows: list[dict] = []
+        plain = before = None
+        for case, found in figures.items():
+            if not found:
+                continue
+            value = statistics.median(took["epoch"] for took in found)
+            if plain is None or (case.table == RECIPES and case.is_plain):
+                plain, plain_name = value, case.name
+            gain = before / value if case.table == STACKED and before else None
             rows.append(
                 {
                     "table": case.table,
@@ -183,7 +190,8 @@ class Bench:
                     "epoch_seconds": round(value, 3),
                     "min": round(min(took["epoch"] for took in found), 3),
                     "max": round(max(took["epoch"] for took in found), 3),
-                    "times_faster_than_plain": round(baseline / value, 2),
+                    "times_faster": round(plain / value, 2),
+                    "than": plain_name,
                     "gain_over_row_before": "" if gain is None else round(gain, 2),
                     "first_epoch_more_seconds": round(
                         statistics.median(t["first"] - t["epoch"] for t in found), 1
@@ -199,20 +207,31 @@ class Bench:
     def time_runs(self) -> None:
         """Time ten epochs from start to end, once plain, once ours, and five seeds."""
         arrays = self._write_arrays(None)
-        rows = []
-        for repeat in range(max(1, self.options.repeats // 2)):
-            for name, case, epochs in (
-                ("plain Keras script", CASES[0], 10),
-                ("imdb-gru, all techniques",
-                 Case(STACKED, "", "imdb_gru", CASES[6].flags), 10),
-                ("imdb-gru, five seeds, all cores",
-                 Case(STACKED, "", "imdb_gru", (*CASES[6].flags, "--seeds", "0-4",
-                                                "--jobs", str(_count_cores()))), 10),
-            ):  # fmt: skip
-                took = self._run(case, arrays, epochs, limit=None)
-                rows.append({"repeat": repeat + 1, "case": name, "epochs": epochs,
-                             "seconds": round(took["whole"], 1),
-                             "epoch_seconds": round(took["epoch"], 2)})  # fmt: skip
+        seeds = ("--seeds", "0-4", "--jobs", str(count_cores()))
+        cases = {
+            "plain Keras script": CASES[0],
+            "imdb-gru": Case(STACKED, "", "imdb_gru"),
+            "imdb-gru, five seeds, all cores": Case(STACKED, "", "imdb_gru", seeds),
+        }
+        rows: list[dict] = []
+        for repeat in range(self.options.run_repeats):
+            for name, case in cases.items():
+                took = self._run(case, arrays, epochs=10, limit=None)
+                rows.append(
+                    {
+                        "repeat": repeat + 1,
+                        "case": name,
+                        "epochs": 10,
+                        "seconds": round(took["whole"], 1),
+                        "epoch_seconds": round(took["epoch"], 2),
+                        "test_accuracy": round(took["test"], 4),
+                        "times_faster": "",
+                    }
+                )
+                plain = rows[len(cases) * repeat]["seconds"]
+                if "five" in name:
+                    plain *= 5  # plain scripts, one after the other
+                rows[-1]["times_faster"] = round(plain / rows[-1]["seconds"], 2)
                 print(rows[-1], flush=True)
                 write_text(RESULTS / "runs.csv", to_csv(rows))
 
@@ -231,7 +250,7 @@ class Bench:
                 )  # fmt: skip
                 multiply = _make_products(name, 32, shape)
                 for _ in range(2 + 5 * self.options.repeats):
-                    products.append(_seconds(multiply))
+                    products.append(multiply())
                     ours.append(_seconds(step))
                     keras_.append(_seconds(plain))
                 found = [statistics.median(t[2:]) for t in (products, ours, keras_)]
@@ -296,39 +315,49 @@ class Bench:
         return there
 
     def _run(self, case: Case, arrays: Path, epochs: int, limit: int | None) -> dict:
-        """Run a case in a process; return seconds and memory."""
-        started = time.perf_counter()
-        if case.recipe in ("plain_keras", "torch_gru"):
-            plain = case.recipe == "plain_keras" and case.backend == "tensorflow"
-            python = sys.executable if plain else self.options.peer_python
-            script = str(PEERS / f"{case.recipe}.py")
-            command = [python, script, str(arrays), *case.flags, str(epochs), "0"]
-            env = os.environ | {"KERAS_BACKEND": case.backend}
-            told = subprocess.run(
-                command, check=True, capture_output=True, text=True, env=env
-            ).stdout
-            result = json.loads(told.splitlines()[-1])
-            found, peak = result["epochs"], result["peak_mb"]
+        """Run a case in a process; return seconds, memory and test accuracy."""
+        folder = self.scratch / f"run-{next(self.count)}"
+        python, env = sys.executable, os.environ | {"KERAS_BACKEND": case.backend}
+        script = case.recipe in ("plain_keras", "torch_gru")
+        if script:
+            if case.recipe == "torch_gru" or case.backend != "tensorflow":
+                python = self.options.peer_python
+            command = [python, str(PEERS / f"{case.recipe}.py"), str(arrays)]
+            command += [*case.flags, str(epochs), "0"]
         else:
-            folder = self.scratch / f"run-{next(self.count)}"
-            recipe = str(PROJECT / "recipes" / f"{case.recipe}.py")
-            flags = ["--epochs", str(epochs), "--results-dir", str(folder)]
             weather = case.recipe.startswith("weather")
-            flags += ["--data", "jena-2020" if weather else "imdb"]
-            if limit is not None and not weather and limit < 20_000:
-                flags += ["--limit", str(limit)]
+            command = [python, str(PROJECT / "recipes" / f"{case.recipe}.py")]
+            command += ["--epochs", str(epochs), "--results-dir", str(folder)]
+            command += ["--data", "jena-2020" if weather else "imdb", *case.flags]
+            if limit is not None and not weather and limit < ALL_REVIEWS:
+                command += ["--limit", str(limit)]
             if self.options.data_dir:
-                flags += ["--data-dir", self.options.data_dir]
-            command = [sys.executable, recipe, *flags, *case.flags]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                command += ["--data-dir", self.options.data_dir]
+        folder.mkdir()
+        output = folder / "output.txt"
+        started = time.perf_counter()
+        with output.open("w") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file, env=env)
+            _, status, usage = os.wait4(process.pid, 0)
+        whole = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        lines = output.read_text().splitlines()
+        if process.returncode:
+            raise RuntimeError(f"{case.name}: {lines[-1] if lines else 'no output'}")
+        if script:
+            result = json.loads(lines[-1])
+            seconds, test = result["epochs"], result.get("test")
+        else:
             runs = find_runs(folder)
-            found = runs[0].history["seconds"]
-            peak = max(run.summary["peak_memory_mb"] for run in runs)
+            seconds = runs[0].history["seconds"]
+            tests = [run.summary["test"]["best"] for run in runs]
+            test = statistics.fmean(test.get("test_accuracy", 0) for test in tests)
         return {
-            "whole": time.perf_counter() - started,
-            "first": found[0],
-            "epoch": statistics.median(found[1:]),
-            "peak_mb": peak,
+            "whole": whole,
+            "first": seconds[0],
+            "epoch": statistics.median(seconds[1:]),
+            "peak_mb": usage.ru_maxrss * 1024 / 1e6,  # of the largest process
+            "test": test,
         }
 
     def _write_arrays(self, limit: int | None) -> Path:
@@ -337,7 +366,7 @@ class Bench:
         config = ReviewsConfig(
             vocabulary=10_000, length=500, keep="end", padding="left", mask=False,
             embedding_size=32, validation_share=0.2, data="imdb", data_dir=data_dir,
-            limit=limit if limit is not None and limit < 20_000 else None,
+            limit=limit if limit is not None and limit < ALL_REVIEWS else None,
         )  # fmt: skip
         splits = load_reviews(config, seed=0)
         path = self.scratch / "reviews.npz"
@@ -348,12 +377,6 @@ class Bench:
             arrays |= {"x_test": splits.test.inputs, "y_test": splits.test.targets}
         np.savez(path, **arrays)
         return path
-
-
-def _count_cores() -> int:
-    from shared.environment import count_cores
-
-    return count_cores()
 
 
 def _seconds(step: Callable[[], object]) -> float:
@@ -389,8 +412,8 @@ def _make_step(
     return lambda: step()[0].numpy()
 
 
-def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], object]:
-    """Return a function that does the products of a step: forward, two backward."""
+def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], float]:
+    """Return a function that times the products of a step: forward, two backward."""
     batch, steps, features = shape
     wide = units * {"GRU": 3, "LSTM": 4, "SimpleRNN": 1}[layer]
     random = np.random.default_rng(0)
@@ -404,6 +427,8 @@ def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], object]
     state, back, gates = draw(batch, units), draw(wide, units), draw(batch, wide)
     states, gradient = draw(batch * steps, units), draw(batch * steps, wide)
 
+    every_core = ThreadpoolController()  # the compiled loop leaves BLAS one
+
     def multiply() -> None:
         x @ kernel
         for _ in range(steps):
@@ -414,7 +439,11 @@ def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], object]
         states.T @ gradient
         gradient @ kernel.T
 
-    return multiply
+    def run() -> float:
+        with every_core.limit(limits=count_cores(), user_api="blas"):
+            return _seconds(multiply)
+
+    return run
 
 
 def _draw_epochs(rows: Sequence[dict]) -> None:
@@ -428,7 +457,7 @@ def _draw_epochs(rows: Sequence[dict]) -> None:
     axes.barh(places, values, xerr=[low, high], height=0.7,
               color=[colors[row["table"]] for row in rows])  # fmt: skip
     for place, row in zip(places, rows, strict=True):
-        told = f"  {row['epoch_seconds']:.2f} s, {row['times_faster_than_plain']:.1f}x"
+        told = f"  {row['epoch_seconds']:.2f} s, {row['times_faster']:.1f}x"
         axes.text(row["max"], place, told, va="center", fontsize=8)
     axes.set_yticks(list(places), [row["case"] for row in rows], fontsize=8)
     axes.set_xlim(0, 1.25 * max(row["max"] for row in rows))

@@ -43,11 +43,26 @@ def import_keras() -> None:
             os.close(screen)
 
 
+def read_threads() -> int | None:
+    """Return how many cores the environment allows; None where it says nothing.
+
+    Raises:
+        UserError: If what it says is no number.
+    """
+    text = os.environ.get(THREADS, "")
+    if text and not (text.isdecimal() and int(text)):
+        raise UserError(f"{THREADS}={text}: takes a number of cores, e.g. 2; unset it.")
+    return int(text) if text else None
+
+
 def limit_threads(threads: int) -> None:
     """Let TensorFlow, the compiled loop and BLAS use so many cores and no more.
 
-    Must come before any of them is imported. The numbers of a run stay the same.
+    Must come before TensorFlow is imported. The numbers of a run stay the same.
     """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)  # of NumPy, which is there already
     for name in (
         THREADS,
         "TF_NUM_INTRAOP_THREADS",

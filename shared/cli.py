@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.backend import import_keras, limit_threads
+from shared.backend import import_keras, limit_threads, read_threads
 from shared.errors import UserError
 from shared.flags import (
     Output,
@@ -51,8 +51,10 @@ def main(
     with one_line_errors("--results-dir"):
         asked, output = parse_recipe(config_type, flags, path.name, description)
         output.check()
-        if output.threads is not None:
-            limit_threads(output.threads)
+        if output.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
+            raise UserError("--seed with --seeds: leave one of the two away.")
+        if threads := output.threads or read_threads():
+            limit_threads(threads)
         config = settle(asked)
         if output.kernels:
             from shared.kernels.report import show_kernels
@@ -61,7 +63,13 @@ def main(
             return
         changed = list_changes(asked, config_type())
         if output.seeds is not None:
-            _run_seeds(path, flags, changed, output)
+            if output.jobs > 1 and changed.get("kernel") == "auto":
+                raise UserError(
+                    f"--kernel auto with --jobs {output.jobs}: trainings side by side "
+                    "would disturb the measurement; name the kernel, or leave --jobs "
+                    "away."
+                )
+            _run_seeds(path, flags, output)
             return
         _run_to_the_end(recipe, config, run, changed, command, output)
 
@@ -94,36 +102,34 @@ def _run_to_the_end(
     _show(folder)
 
 
-def _run_seeds(
-    path: Path, flags: Sequence[str], changed: dict[str, Any], output: Output
-) -> None:
+def _run_seeds(path: Path, flags: Sequence[str], output: Output) -> None:
     """Train once per seed and tell what they reached together."""
     from shared.compare import show_groups
     from shared.groups import choose_runs, group_runs
     from shared.runs import RUNS
-    from shared.seeds import choose_threads, parse_seeds, train_seeds
+    from shared.seeds import parse_seeds, train_seeds
 
     seeds = parse_seeds(output.seeds)
-    if "seed" in changed:
-        raise UserError("--seed with --seeds: leave one of the two away.")
     rest = drop_flags(flags, ["--seeds", "--jobs", "--threads"])
-    threads = output.threads or choose_threads(min(output.jobs, len(seeds)))
     try:
         with _kill_as_interrupt():
-            workers = train_seeds(path, rest, seeds, output.jobs, threads)
+            workers = train_seeds(path, rest, seeds, output.jobs, output.threads)
     except KeyboardInterrupt:
         print("Interrupted; every run that had begun is in its own folder.")
         sys.exit(INTERRUPTED)
     failed = [worker for worker in workers if worker.status]
     for worker in failed:
-        print(f"seed {worker.seed} stopped with status {worker.status}; its last line:")
-        print(f"  {worker.tail[-1] if worker.tail else '(none)'}", file=sys.stderr)
+        last = worker.tail[-1] if worker.tail else "(it wrote nothing)"
+        print(
+            f"seed {worker.seed} stopped with status {worker.status}: {last}",
+            file=sys.stderr,
+        )
     folders = [str(w.folder) for w in workers if not w.status and w.folder]
     if folders:
         runs, _ = choose_runs(folders, output.results_dir or RUNS)
         show_groups(group_runs(runs))
     if failed:
-        sys.exit(max(worker.status for worker in failed))
+        sys.exit(2 if all(worker.status == 2 for worker in failed) else 1)
 
 
 def _show(folder: Any) -> None:

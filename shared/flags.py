@@ -18,6 +18,7 @@ import tyro
 
 from shared.errors import UserError, check_at_least, spell_flag
 from shared.recurrent import Surroundings
+from shared.seeds import parse_seeds
 
 Config = TypeVar("Config")
 # What Python and tyro say of a wrong value, and what a user can read.
@@ -56,6 +57,8 @@ class Output:
             UserError: With the flag, what it takes and the way out.
         """
         check_at_least(self, {"jobs": 1, "threads": 1})
+        if self.seeds is not None:
+            parse_seeds(self.seeds)
         if self.jobs > 1 and self.seeds is None:
             raise UserError(
                 f"--jobs {self.jobs}: one training is one job; name several seeds, "

@@ -14,7 +14,7 @@ from shared.errors import UserError, spell_flag
 from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
-NO_EXPERIMENT = {"seed", "data", "data_dir", "limit"}
+NO_EXPERIMENT = {"seed", "data", "data_dir", "limit", "steps_per_execution"}
 # Settings of the data, which decide what the bars read.
 BAR_SETTINGS = (
     "vocabulary", "length", "keep", "validation_share",  # reviews

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.embedding import set_gradient
 from shared.errors import UserError
 from shared.kernels.choice import apply_kernel
 from shared.kernels.plan import list_recurrent_layers
@@ -45,6 +46,12 @@ def load_model(path: Path) -> keras.Model:
             continue
         set_implementation(layer, settings["implementation"])
         set_cudnn(layer, settings["cudnn"])
-    if "kernel" in settings:
-        apply_kernel(model, settings["kernel"])
+    if settings.get("embedding_gradient") == "dense":
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Embedding):
+                set_gradient(layer, "dense")
+    if "kernel" in settings and apply_kernel(model, settings["kernel"]):
+        model.jit_compile = False  # XLA cannot compile a call of the compiled loop
+    elif settings.get("jit", "auto") != "auto":
+        model.jit_compile = settings["jit"] == "on"
     return model

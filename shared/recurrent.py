@@ -111,7 +111,7 @@ class RecurrentConfig:
     """Whose loop over the steps runs. keras: Keras' own. compiled: the suite's, for
     processors; the same numbers up to rounding. auto: what a short measurement on this
     machine finds fastest (XLA included). default: compiled where it can run and there
-    is no GPU, else keras."""
+    is no GPU (and no --jit on), else keras."""
 
     def check(self) -> None:
         """Refuse what Keras refuses, or takes in silence and ignores.
@@ -176,8 +176,9 @@ class RecurrentConfig:
             )
         if around.mask_side and self.go_backwards and self.return_sequences:
             raise UserError(
-                "--go-backwards with --return-sequences and --mask: Keras turns the "
-                "states round but not their mask; leave one of the three away."
+                "--go-backwards with --return-sequences and masked padding: Keras "
+                "turns the states round but not their mask; leave one of the two "
+                "away, or take --batching fixed --no-mask."
             )
         return dataclasses.replace(self, kernel=self._settle_kernel(around)), []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -72,7 +73,11 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def train_seeds(
-    recipe: Path, flags: Sequence[str], seeds: Sequence[int], jobs: int, threads: int
+    recipe: Path,
+    flags: Sequence[str],
+    seeds: Sequence[int],
+    jobs: int,
+    threads: int | None,
 ) -> list[Worker]:
     """Train a recipe once per seed, several at a time, with one progress display.
 
@@ -81,7 +86,8 @@ def train_seeds(
         flags: As typed, without those that name seeds, jobs and threads.
         seeds: At least one.
         jobs: How many train at a time.
-        threads: Cores that each may use.
+        threads: Cores that each may use; None shares them out, and the last ones get
+            what would lie idle.
 
     Returns:
         One worker per seed, all ended. After Ctrl-C or a kill those that ran have
@@ -89,20 +95,27 @@ def train_seeds(
     """
     workers = [Worker(seed) for seed in seeds]
     stopped = threading.Event()
+    environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    if jobs > 1:  # else the first takes all memory of a GPU
+        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    begun = itertools.count()
+    rest = len(seeds) % jobs  # how many are left for the last round
     with _show(workers) as tell, ThreadPoolExecutor(jobs) as pool:
 
         def train(worker: Worker) -> None:
             if stopped.is_set():
                 return
             command = [sys.executable, str(recipe), *flags, "--seed", str(worker.seed)]
-            command += ["--threads", str(threads)]
+            last_round = next(begun) >= len(seeds) - rest
+            share = threads or choose_threads(rest if last_round else jobs)
+            command += ["--threads", str(share)]
             worker.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+                env=os.environ | environment,
                 start_new_session=True,  # Ctrl-C reaches it through us, once
             )
             if stopped.is_set():  # asked for while it started

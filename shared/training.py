@@ -160,6 +160,7 @@ def plan_run(model: keras.Model, folder: RunFolder) -> list[LayerPlan]:
         mask_side,
         count_gpus(),
         settings.get("kernel") == "compiled",
+        settings.get("jit", "auto"),
     )
 
 
@@ -171,7 +172,7 @@ def _set_up_kernel(
 
     kernel = folder.settings.get("kernel")
     if kernel == "auto":
-        told, choice = choose_kernel(model, training.batch_size)
+        told, choice = choose_kernel(model, training.batch_size, training.jit)
         print(told)
         folder.settle(**choice)
         for layer in list_recurrent_layers(model):

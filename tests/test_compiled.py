@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from shared.environment import THREADS
 from shared.kernels import compiled, loops
@@ -123,6 +124,44 @@ def test_states_go_in_and_come_out(cell):
         use_keras_loop(layer)
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("mask", ["left", "right", "holes"])
+def test_masked_steps_give_zero_where_keras_does_so(mask, sequences):
+    x = draw("float64")
+    flags = {"zero_output_for_mask": True, "return_sequences": sequences}
+    layer = make_layer("LSTM", "float64", x, **flags)
+    theirs = differentiate(layer, x, make_mask(mask))
+    use_compiled_loop(layer)
+    assert_close(differentiate(layer, x, make_mask(mask)), theirs, "float64")
+
+
+def test_gradients_come_without_training_too():
+    x = draw("float64")
+    layer = make_layer("GRU", "float64", x, dropout=0.5)
+
+    def differentiate_quietly():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=False) ** 2)
+        return tape.gradient(loss, [x, layer.cell.kernel.value])
+
+    theirs = differentiate_quietly()
+    use_compiled_loop(layer)
+    assert_close(differentiate_quietly(), theirs, "float64")
+
+
+def test_an_empty_batch_and_a_mask_of_numbers_are_taken():
+    x = draw("float32")
+    layer = make_layer("GRU", "float32", x)
+    use_compiled_loop(layer)
+    found = differentiate(layer, x[:0])
+    assert found[0].shape == (0, UNITS)
+    assert not any(np.any(gradient) for gradient in found[1:])
+    mask = make_mask("left")
+    numbers = layer(x, mask=tf.cast(mask, "float32"))
+    assert np.array_equal(numbers, layer(x, mask=mask))
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_wide_layers_and_large_batches_are_cut_otherwise(cell):
     x = draw("float32", 70, 18, 40)
@@ -147,6 +186,24 @@ def test_both_directions_and_a_stack_in_a_model():
     assert np.abs(model.predict(x, verbose=0) - theirs).max() < 1e-6
 
 
+def test_both_directions_train_side_by_side():
+    """TensorFlow may run the two calls at once."""
+    x, y = draw("float32").numpy(), np.arange(BATCH) % 2
+    losses = []
+    for compile_them in (False, True):
+        keras.utils.set_random_seed(4)
+        inputs = keras.Input((None, FEATURES))
+        both = layers.Bidirectional(layers.GRU(4))
+        model = keras.Model(inputs, layers.Dense(1)(both(inputs)))
+        if compile_them:
+            use_compiled_loop(both.forward_layer)
+            use_compiled_loop(both.backward_layer)
+        model.compile("adam", "mse", steps_per_execution=2)
+        history = model.fit(x, y, epochs=5, batch_size=4, shuffle=False, verbose=0)
+        losses.append(history.history["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 def test_the_number_of_cores_moves_no_bit(monkeypatch):
     x = draw("float32", 50, 30, FEATURES)
     layer = make_layer("GRU", "float32", x)
@@ -156,6 +213,21 @@ def test_the_number_of_cores_moves_no_bit(monkeypatch):
         monkeypatch.setenv(THREADS, threads)
         found.append([a.numpy().tobytes() for a in differentiate(layer, x)])
     assert found[0] == found[1] == found[2]
+
+
+def test_blas_has_one_core_from_the_first_product(monkeypatch):
+    """However few rows there are; else the number of cores would move bits."""
+    x = draw("float32", 2, 3, FEATURES)
+    layer = make_layer("GRU", "float32", x)
+    use_compiled_loop(layer)
+    with threadpool_limits(2, user_api="blas"):
+        compiled._limit_blas.cache_clear()
+        layer(x)
+        libraries = threadpool_info()
+        assert {
+            row["num_threads"] for row in libraries if row["user_api"] == "blas"
+        } == {1}
+    compiled._limit_blas.cache_clear()
 
 
 def test_nothing_left_in_memory_gets_in():

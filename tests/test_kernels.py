@@ -247,6 +247,40 @@ def test_auto_measures_once_and_writes_down_what_it_took(tmp_path, monkeypatch, 
     again = train("imdb_gru", tmp_path / "2", *flags)
     assert "kept from an earlier run" in capsys.readouterr().out
     assert again.config["settings"] | {"data_dir": ""} == settings | {"data_dir": ""}
+    with pytest.raises(TypeError):  # nothing is kept for another implementation
+        train("imdb_gru", tmp_path / "3", *flags, "--implementation", "1")
+
+
+def test_auto_leaves_xla_out_where_it_is_off(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(choice, "_time_layer", lambda *how: 0.1 if how[-1] else 0.2)
+    flags = ["--epochs", "1", "--kernel", "auto", "--jit", "off"]
+    run = train("imdb_gru", tmp_path, *flags)
+    assert "XLA 1" not in capsys.readouterr().out
+    assert run.config["jit_compile"] is False
+    record = json.loads((run.path / "kernels.json").read_text())
+    assert "no XLA: --jit off" in json.dumps(record) or (
+        record["ran"][0]["path"] == "compiled"
+    )
+
+
+def test_layers_in_other_numbers_stay_with_keras():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        inputs = keras.Input((6, 3))
+        model = keras.Model(inputs, layers.GRU(4)(inputs))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.compile("sgd", "mse")
+    assert not apply_kernel(model, "compiled")
+    (found,) = plan_model(model, 2, None, gpus=0, compiled=True)
+    assert found.hindrances == ("numbers in bfloat16",)
+
+
+def test_a_loaded_model_keeps_xla_on_or_off(tmp_path):
+    run = train("imdb_gru", tmp_path / "1", "--epochs", "1", "--jit", "on")
+    assert load_model(run.path).jit_compile is True
+    run = train("imdb_gru", tmp_path / "2", "--epochs", "1", "--cudnn", "off")
+    assert load_model(run.path).jit_compile is False
 
 
 @pytest.mark.parametrize("quickest", choice.CHOICES)
@@ -297,7 +331,9 @@ def test_a_loaded_model_has_its_kernel_choices_back(recipe, flags, tmp_path):
     asked = run.config["settings"]["implementation"]
     planned = json.loads((run.path / "kernels.json").read_text())["planned"]
     compiled = run.config["settings"]["kernel"] == "compiled"
-    found = plan_model(model, asked, None, gpus=0, compiled=compiled)
+    settings = run.config["settings"]
+    side = settings["padding"] if settings["mask"] else None
+    found = plan_model(model, asked, side, gpus=0, compiled=compiled)
     assert [p.path for p in found] == [p["path"] for p in planned]
     assert [p.implementation for p in found] == [p["implementation"] for p in planned]
     assert [list(p.obstacles) for p in found] == [p["obstacles"] for p in planned]

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from shared.data.sources import cache_dir
 from shared.environment import describe_machine
-from shared.files import write_text
-from shared.kernels.compiled import use_compiled_loop, use_keras_loop
+from shared.files import hash_file, write_text
+from shared.kernels.compiled import (
+    prepare_loop,
+    use_compiled_loop,
+    use_keras_loop,
+)
 from shared.kernels.plan import list_recurrent_layers, read_traits
-from shared.recurrent import set_implementation
+from shared.recurrent import Jit, set_implementation
 
 if TYPE_CHECKING:
     import keras
@@ -49,10 +57,14 @@ def apply_kernel(model: keras.Model, kernel: str) -> bool:
         if kernel == "compiled" and not read_traits(layer, None).list_hindrances():
             use_compiled_loop(layer)
             compiled = True
+    if compiled:
+        prepare_loop()
     return compiled
 
 
-def choose_kernel(model: keras.Model, batch_size: int) -> tuple[str, Choice]:
+def choose_kernel(
+    model: keras.Model, batch_size: int, jit: Jit = "auto"
+) -> tuple[str, Choice]:
     """Time the layers of a model on each path, forward and backward, and choose.
 
     The times are kept for the machine, the layers, the batch and the versions, so that
@@ -61,6 +73,7 @@ def choose_kernel(model: keras.Model, batch_size: int) -> tuple[str, Choice]:
     Args:
         model: Built; left as it is.
         batch_size: Rows of a batch.
+        jit: `off` leaves XLA out.
 
     Returns:
         A sentence with the times, and the settings that were fastest.
@@ -68,11 +81,20 @@ def choose_kernel(model: keras.Model, batch_size: int) -> tuple[str, Choice]:
     shapes = {
         layer: _read_shape(source, batch_size) for source, layer in _list_sources(model)
     }
+    names = [name for name in CHOICES if jit != "off" or CHOICES[name]["jit"] == "off"]
     facts = describe_machine() | {
+        "choices": {name: CHOICES[name] for name in names},
+        "loops": hash_file(Path(__file__).with_name("loops.py")),
         "layers": [
-            [type(layer).__name__, layer.get_config(), shape]
+            [
+                type(layer).__name__,
+                layer.get_config(),
+                getattr(layer.cell, "implementation", None),
+                getattr(layer, "use_cudnn", None),
+                shape,
+            ]
             for layer, shape in shapes.items()
-        ]
+        ],
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:20]
@@ -81,7 +103,10 @@ def choose_kernel(model: keras.Model, batch_size: int) -> tuple[str, Choice]:
         times = json.loads(path.read_text(encoding="utf-8"))["milliseconds"]
         kept = "kept from an earlier run"
     except (OSError, ValueError, KeyError):
-        times, kept = _measure(shapes), "measured now"
+        drawn = random.getstate(), np.random.get_state()
+        times, kept = _measure(shapes, names), "measured now"
+        random.setstate(drawn[0])  # the run draws what it would have drawn
+        np.random.set_state(drawn[1])
         try:
             write_text(path, json.dumps({"milliseconds": times} | facts, default=str))
         except OSError as error:
@@ -105,14 +130,20 @@ def _list_sources(model: keras.Model) -> Iterator[tuple[Any, keras.Layer]]:
 
 
 def _read_shape(source: keras.Layer, batch_size: int) -> tuple[int, int, int]:
-    _, steps, features = source.input.shape
+    from keras import tree
+
+    inputs, *_ = tree.flatten(source.input)  # beside a mask, where there is one
+    _, steps, features = inputs.shape
     return batch_size, steps or TYPICAL_STEPS, features
 
 
-def _measure(shapes: dict[keras.Layer, tuple[int, int, int]]) -> dict[str, float]:
+def _measure(
+    shapes: dict[keras.Layer, tuple[int, int, int]], names: Sequence[str]
+) -> dict[str, float]:
     """Return milliseconds per step of every choice that can run."""
     times = {}
-    for name, choice in CHOICES.items():
+    for name in names:
+        choice = CHOICES[name]
         total = 0.0
         for layer, shape in shapes.items():
             compiled = choice["kernel"] == "compiled"

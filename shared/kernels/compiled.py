@@ -10,6 +10,7 @@ order: the number of cores moves no number.
 from __future__ import annotations
 
 import functools
+import threading
 import types
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,28 @@ class Loop:
     kind: int
     activation: int
     gate_activation: int
+
+
+@functools.cache
+def prepare_loop() -> None:
+    """Compile the loop for this processor, or load what an earlier run compiled."""
+    import tensorflow as tf
+    from keras import layers
+
+    told = "Compiling the loop over the steps for this processor (once; it is kept)"
+    slow = threading.Timer(2, print, [told], {"flush": True})
+    slow.daemon = True
+    slow.start()
+    try:
+        # Draws nothing, so that the numbers of the run stay what they are.
+        zeros = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
+        layer = layers.GRU(2, seed=0, dtype="float32", **zeros)
+        use_compiled_loop(layer)
+        with tf.GradientTape() as tape:
+            states = layer(tf.zeros((1, 3, 2)), training=True)
+        tape.gradient(states, [variable.value for variable in layer.variables[:1]])
+    finally:
+        slow.cancel()
 
 
 def use_compiled_loop(layer: keras.Layer) -> None:
@@ -101,6 +124,7 @@ def _inner_loop(
 
     cell = layer.cell
     mask = mask[0] if isinstance(mask, list | tuple) else mask
+    mask = None if mask is None else tf.cast(mask, tf.bool)
     x_masks = cell.get_dropout_mask(sequences[:, 0, :]) if training else None
     h_masks = cell.get_recurrent_dropout_mask(initial_state[0]) if training else None
     if layer.go_backwards:
@@ -128,6 +152,7 @@ def _inner_loop(
     last, states, state, cell_state = _run(
         loop,
         layer.return_sequences,
+        keep=bool(training),
         x=sequences,
         h0=initial_state[0],
         c0=initial_state[-1],
@@ -144,9 +169,10 @@ def _inner_loop(
     if mask is not None:
         # Keras gives 0 where nothing was read, whatever the state before was.
         some = tf.reduce_any(mask, 1, keepdims=True)
-        last = tf.where(some, last, tf.zeros_like(last))
-        if layer.zero_output_for_mask and layer.return_sequences:
+        if layer.zero_output_for_mask:
+            some = mask[:, -1:]
             states = tf.where(mask[:, :, None], states, tf.zeros_like(states))
+        last = tf.where(some, last, tf.zeros_like(last))
     kept = [state, cell_state] if loop.kind == loops.LSTM else [state]
     return last, states, kept
 
@@ -166,13 +192,15 @@ def _cut(weights: tf.Tensor, masks: int) -> tf.Tensor:
 
 
 def _run(
-    loop: Loop, sequences: bool, **inputs: tf.Tensor
+    loop: Loop, sequences: bool, keep: bool, **inputs: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Put the compiled loop into TensorFlow's graph, with its gradient.
 
     Args:
         loop: What to run.
         sequences: Whether the states of all steps are wanted.
+        keep: Whether the way back is expected, and what it needs shall be kept; else
+            it reads the batch once more.
         **inputs: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
 
     Returns:
@@ -196,20 +224,22 @@ def _run(
     @tf.custom_gradient
     def recurrence(*tensors: tf.Tensor) -> tuple:
         arrays = [*tensors, *(inputs[name] for name in names if name not in learned)]
-        forward = functools.partial(_forward, loop, [*learned, *names[len(learned) :]])
-        states, h, c, saved = call(forward, arrays, 4)
+        states, h, c, saved = call(
+            functools.partial(_forward, loop, names, keep), arrays, 4
+        )
         states.set_shape((batch, steps, width))
         h.set_shape((batch, width))
         c.set_shape((batch, width))
 
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
+            values = saved
+            if not keep:
+                again = functools.partial(_forward, loop, names, True)
+                *_, values = call(again, arrays, 4)
             d_states = upstream[2] if sequences else tf.zeros((0, 0, 0), dtype)
-            backward = functools.partial(
-                _backward, loop, [*learned, *names[len(learned) :]]
-            )
             gradients = call(
-                backward,
-                [*arrays, states, saved, d_states, upstream[0], upstream[1]],
+                functools.partial(_backward, loop, names),
+                [*arrays, states, values, d_states, upstream[0], upstream[1]],
                 len(learned),
             )
             for gradient, tensor in zip(gradients, tensors, strict=True):
@@ -223,7 +253,9 @@ def _run(
     return h, rest[0] if rest else h[:, None], h, c
 
 
-def _forward(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.ndarray]:
+def _forward(
+    loop: Loop, names: Sequence[str], keep: bool, *arrays: np.ndarray
+) -> list[np.ndarray]:
     """Read a batch, part by part, side by side."""
     from shared.kernels import loops
 
@@ -232,7 +264,8 @@ def _forward(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.n
     batch, steps, _ = x.shape
     width = h.shape[1]
     states = _allocate((batch, steps, width), x.dtype)
-    saved = _allocate((batch, steps, loops.SAVED[loop.kind] * width), x.dtype)
+    kept = steps if keep else 0
+    saved = _allocate((batch, kept, loops.SAVED[loop.kind] * width), x.dtype)
 
     def read(rows: np.ndarray) -> None:
         loops.run_forward(
@@ -271,6 +304,8 @@ def _backward(
         )  # fmt: skip
         return sums
 
+    if not len(x):
+        return [d_x, d_h, d_c, *(np.zeros_like(given[name]) for name in weights)]
     parts = _map(go_back, _cut_rows(given["mask"], d_h.shape[1]))
     sums = [functools.reduce(np.add, part) for part in zip(*parts, strict=True)]
     return [d_x, d_h, d_c, *sums]
@@ -285,6 +320,7 @@ def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
 
 def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
     """Do the work on every part, on all cores; the longest part first."""
+    _limit_blas()
     if len(parts) == 1 or count_threads() == 1:
         return [work(part) for part in parts]
     waiting = [_pool(count_threads()).submit(work, part) for part in reversed(parts)]
@@ -292,12 +328,17 @@ def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return the threads of this process, and let BLAS leave the cores to them."""
+def _limit_blas() -> None:
+    """Let BLAS leave the cores to the parts, so that their number moves no bit."""
     import scipy.linalg.cython_blas  # noqa: F401  what Numba calls; limited if loaded
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process."""
     return ThreadPoolExecutor(threads, thread_name_prefix="loop")
 
 

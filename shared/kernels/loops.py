@@ -31,7 +31,8 @@ SAVED = {SIMPLE_RNN: 0, LSTM: 5, GRU: 4, GRU_RESET_BEFORE: 3}
 """Values per unit and step that the way back needs besides the states."""
 CHUNK = 16  # most steps projected together; more leaves the cache
 QUICK = 1_000_000  # multiplications of a product that OpenBLAS does without packing
-VANISHED = 1e-20  # gradients below are 0: the processor is slow at denormal numbers
+# Gradients below are 0: the processor is slow at denormal numbers.
+VANISHED, VANISHED_64 = 1e-20, 1e-290
 
 # Fused products and quick divisions, but no licence to ignore NaN: one must be seen.
 OPTIONS = {
@@ -177,9 +178,12 @@ def _write(values, begins, batch, rows, t):
 
 
 @_compile
-def _choose_chunk(rows, features, width, gates):
-    """Return how many steps are projected together."""
-    chunk = QUICK // (rows * max(features, width) * gates)
+def _choose_chunk(rows, features, width, wide):
+    """Return how many steps are projected together: CHUNK, or half of it if quicker.
+
+    Where even that is no quick product (`wide` is gates * width), larger is better.
+    """
+    chunk = QUICK // (rows * max(features, width) * wide)
     return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
 
 
@@ -471,9 +475,15 @@ def run_backward(
 
 
 @_compile_uncounted
+def _vanished(values):
+    """Return the bound of `VANISHED` in the type of the values."""
+    return values.dtype.type(VANISHED if values.itemsize == 4 else VANISHED_64)
+
+
+@_compile_uncounted
 def _add(d_before, rows, mask, t, d_now):
     """Add what came back through the state's weights, where step t was read."""
-    zero, vanished = d_now.dtype.type(0), d_now.dtype.type(VANISHED)
+    zero, vanished = d_now.dtype.type(0), _vanished(d_now)
     for k in range(len(rows)):
         if mask[rows[k], t]:
             for j in range(d_now.shape[1]):
@@ -534,7 +544,7 @@ def _back(
 def _back_lstm(activation, gate_activation, values, d_h, d_c, d_a, squashed):
     """Gradients by i, f, g, o before their activation; d_h becomes 0, d_c f d_c."""
     width = len(d_h)
-    zero, vanished = d_h.dtype.type(0), d_h.dtype.type(VANISHED)
+    zero, vanished = d_h.dtype.type(0), _vanished(d_h)
     for j in range(width):
         squashed[j] = (
             values[width + j] * values[4 * width + j]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from shared.recurrent import COMPILED_ACTIVATIONS, USE_CUDNN
+from shared.recurrent import COMPILED_ACTIVATIONS, USE_CUDNN, Jit
 
 if TYPE_CHECKING:
     import keras
@@ -43,6 +43,7 @@ class Traits:
         use_bias: Whether there is a bias.
         reset_after: Where a GRU's reset gate stands; True for the others.
         asked: Implementation asked for; None for SimpleRNN.
+        dtype: Of the numbers it computes with.
     """
 
     layer: str
@@ -55,6 +56,7 @@ class Traits:
     use_bias: bool
     reset_after: bool
     asked: int | None
+    dtype: str = "float32"
 
     def list_obstacles(self, mask_side: MaskSide | None, gpus: int) -> list[str]:
         """Return every condition that keeps cuDNN from running, by itself."""
@@ -85,6 +87,7 @@ class Traits:
             ),
             "unrolled": self.unroll,
             "cuDNN demanded": self.use_cudnn is True,
+            f"numbers in {self.dtype}": self.dtype not in ("float32", "float64"),
         }
         return [name for name, holds in conditions.items() if holds]
 
@@ -180,6 +183,7 @@ def plan_model(
     mask_side: MaskSide | None,
     gpus: int,
     compiled: bool = False,
+    jit: Jit = "auto",
 ) -> list[LayerPlan]:
     """Derive what every recurrent layer of a compiled model will run on.
 
@@ -189,18 +193,26 @@ def plan_model(
         mask_side: On which side masked padding stands, if any.
         gpus: How many TensorFlow sees.
         compiled: Whether the suite's own loop was asked for.
+        jit: Whether XLA was asked for.
 
     Returns:
         One plan per layer, two for a bidirectional one, in the order of the model.
     """
     xla = bool(model.jit_compile)
-    no_xla = "auto leaves it off without a GPU"
-    if gpus:
-        no_xla = "auto leaves it off where a layer may take cuDNN"
+    no_xla = spell_no_xla(jit, gpus)
     return [
         plan_layer(read_traits(layer, asked), mask_side, gpus, xla, no_xla, compiled)
         for layer in list_recurrent_layers(model)
     ]
+
+
+def spell_no_xla(jit: Jit, gpus: int) -> str:
+    """Return why a step that is not compiled by XLA is not."""
+    if jit != "auto":
+        return f"--jit {jit}"
+    if gpus:
+        return "auto leaves it off where a layer may take cuDNN"
+    return "auto leaves it off without a GPU"
 
 
 def list_recurrent_layers(model: keras.Model) -> Iterator[keras.Layer]:
@@ -230,6 +242,7 @@ def read_traits(layer: keras.Layer, asked: int | None) -> Traits:
         use_bias=layer.use_bias,
         reset_after=getattr(layer.cell, "reset_after", True),
         asked=asked if gated else None,
+        dtype=layer.compute_dtype,
     )
 
 

@@ -8,7 +8,6 @@ Derived from the flags: nothing is built or trained. A run proves it for its own
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from typing import Any
 
@@ -19,11 +18,9 @@ from rich.table import Table
 from shared.backend import count_gpus
 from shared.errors import UserError
 from shared.flags import spell_value
-from shared.kernels.plan import LayerPlan, plan_layer, read_config
+from shared.kernels.plan import plan_layer, read_config, spell_no_xla
 from shared.recurrent import (
     GatedConfig,
-    Jit,
-    MaskSide,
     RecurrentConfig,
     Surroundings,
 )
@@ -118,33 +115,27 @@ def list_rows(
         seen.add((changed, side, jit))
         told_flags = [spell_value(flag, value) for flag, value in change.items()]
         flags = " ".join(filter(None, [*told_flags, also]))
-        plans = [_plan(name, changed, side, jit, gpus)]
-        if not gpus:
-            plans.append(_plan(name, changed, side, jit, 1))
-        told = (plan.spell().partition(": ")[2] for plan in plans)
+        here = dataclasses.replace(around, mask_side=side, jit=jit)
+        told = [_tell(name, changed, here, g) for g in ([gpus] if gpus else [0, 1])]
         rows.append((flags or "as given", *told))
     return rows
 
 
-def _plan(
-    name: str, layer: RecurrentConfig, side: MaskSide | None, jit: Jit, gpus: int
-) -> LayerPlan:
-    """Derive a plan from flags, with what the suite itself settles."""
-    kind = type(layer).__name__.removesuffix("Config")
-    settled = layer
-    with contextlib.suppress(UserError):  # refused for another reason than its kernel
-        settled, _ = layer.resolve(Surroundings(side, jit, gpus=gpus))
-    traits = read_config(settled, name, kind)
-    xla, no_xla = jit == "on", "auto leaves it off without a GPU"
-    if gpus and jit == "auto":
-        # Keras asks each layer; one that may take cuDNN says no, mask or not.
-        may = traits.use_cudnn is not False and not [
-            obstacle
-            for obstacle in traits.list_obstacles(None, gpus)
-            if obstacle != "recurrent dropout"
-        ]
-        xla, no_xla = not may, "auto leaves it off where a layer may take cuDNN"
+def _tell(name: str, layer: RecurrentConfig, around: Surroundings, gpus: int) -> str:
+    """Say what flags would run on, with what the suite itself settles."""
+    try:
+        settled, _ = layer.resolve(dataclasses.replace(around, gpus=gpus))
+    except UserError as error:
+        return f"refused: {error}"
+    traits = read_config(settled, name, type(layer).__name__.removesuffix("Config"))
     compiled = settled.kernel == "compiled"
-    if compiled and not traits.list_hindrances():
-        xla, no_xla = False, ""
-    return plan_layer(traits, side, gpus, xla, no_xla, compiled)
+    xla = around.jit == "on"
+    if gpus and around.jit == "auto" and not compiled:
+        # Keras asks each layer; one that may take cuDNN says no, mask or not.
+        xla = traits.use_cudnn is False or any(
+            obstacle != "recurrent dropout"
+            for obstacle in traits.list_obstacles(None, gpus)
+        )
+    no_xla = spell_no_xla(around.jit, gpus)
+    plan = plan_layer(traits, around.mask_side, gpus, xla, no_xla, compiled)
+    return plan.spell().partition(": ")[2]

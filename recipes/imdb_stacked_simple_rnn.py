@@ -52,10 +52,10 @@ class Config:
 
     def check(self) -> None:
         """Refuse what would show the upper layers a mask in the wrong order."""
-        if self.simple_rnn.go_backwards and self.reviews.mask:
+        if self.simple_rnn.go_backwards and self.reviews.mask_side:
             raise UserError(
-                "--go-backwards with --mask: Keras turns the states between layers "
-                "round but not their mask; leave one of the two away."
+                "--go-backwards with masked padding: Keras turns the states between "
+                "layers round but not their mask; leave one of the two away."
             )
 
 

@@ -366,7 +366,8 @@ def test_every_data_setting_decides_which_bars_are_meant():
     from shared.data.weather import WeatherConfig
 
     # What the network alone sees otherwise: the bars stay what they are.
-    network_only = {"padding", "mask", "embedding_size", "reverse"}
+    network_only = {"padding", "mask", "batching", "embedding_size", "reverse"}
+    network_only |= {"embedding_gradient"}
     for config in (ReviewsConfig, SineConfig, SumsConfig, VowelsConfig, WeatherConfig):
         names = {field.name for field in dataclasses.fields(config)}
         assert names <= set(BAR_SETTINGS) | NO_EXPERIMENT | network_only, config

@@ -111,9 +111,10 @@ def _run_seeds(path: Path, flags: Sequence[str], output: Output) -> None:
 
     seeds = parse_seeds(output.seeds)
     rest = drop_flags(flags, ["--seeds", "--jobs", "--threads"])
+    threads = output.threads or read_threads()
     try:
         with _kill_as_interrupt():
-            workers = train_seeds(path, rest, seeds, output.jobs, output.threads)
+            workers = train_seeds(path, rest, seeds, output.jobs, threads)
     except KeyboardInterrupt:
         print("Interrupted; every run that had begun is in its own folder.")
         sys.exit(INTERRUPTED)

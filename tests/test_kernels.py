@@ -258,9 +258,7 @@ def test_auto_leaves_xla_out_where_it_is_off(tmp_path, monkeypatch, capsys):
     assert "XLA 1" not in capsys.readouterr().out
     assert run.config["jit_compile"] is False
     record = json.loads((run.path / "kernels.json").read_text())
-    assert "no XLA: --jit off" in json.dumps(record) or (
-        record["ran"][0]["path"] == "compiled"
-    )
+    assert record["ran"][0]["xla"] is False
 
 
 def test_layers_in_other_numbers_stay_with_keras():

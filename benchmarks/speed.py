@@ -18,6 +18,7 @@ Writes results/benchmarks/speed.csv, runs.csv, cost.csv, products.csv and pictur
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
@@ -34,8 +35,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from recipes.weather_stacked_gru import Config as WeatherRecipe
 from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.environment import PROJECT, count_cores
+from shared.data.weather import load_weather
+from shared.environment import (
+    PROJECT,
+    count_cores,
+    describe_machine,
+    peak_memory_mb,
+    reset_peak_memory,
+)
 from shared.files import to_csv, write_text
 from shared.runs import find_runs
 
@@ -46,6 +55,7 @@ KERAS = ("--kernel", "keras", *FIXED)
 BUCKETED = ("--batching", "bucketed")
 ALL_REVIEWS = 20_000  # that are trained on where no limit is set
 TOGETHER = "10"  # steps per execution
+WEATHER = WeatherRecipe().weather
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Case:
     Attributes:
         table: Which table it belongs to.
         name: What runs.
-        recipe: File name of a recipe, `plain_keras` or `torch_gru`.
+        recipe: File name of a recipe, or of a script below `peers`.
         flags: Of the recipe, or the arguments of the script.
         backend: Of Keras.
     """
@@ -69,7 +79,12 @@ class Case:
     @property
     def is_plain(self) -> bool:
         """Whether this is what others are compared with."""
-        return self.recipe == "plain_keras" or "Keras' loop" in self.name
+        return self.recipe.startswith("plain_")
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is a script of others and no recipe."""
+        return self.is_plain or self.recipe == "torch_gru"
 
 
 STACKED = "imdb-gru, one technique after the other"
@@ -112,9 +127,8 @@ CASES = [
             ("compiled, bucketed", name.replace("-", "_"), BUCKETED),
         )
     ),
-    Case(RECIPES, "weather-stacked-gru, Keras' loop", "weather_stacked_gru",
-         ("--kernel", "keras")),
-    Case(RECIPES, "weather-stacked-gru, compiled loop", "weather_stacked_gru"),
+    Case(RECIPES, "weather-stacked-gru, plain Keras script", "plain_weather"),
+    Case(RECIPES, "weather-stacked-gru, compiled", "weather_stacked_gru"),
 ]  # fmt: skip
 
 
@@ -202,6 +216,13 @@ class Bench:
             )
             before = value
         write_text(RESULTS / "speed.csv", to_csv(rows))
+        told = (
+            f"Seconds of an epoch after the first, with its validation, on "
+            f"{self.options.reviews:,} training reviews (weather: one year): median "
+            f"and range of {max(row['repeats'] for row in rows)} interleaved repeats, "
+            "each case in a process of its own."
+        )
+        _write_table("speed", told, rows)
         _draw_epochs(rows)
 
     def time_runs(self) -> None:
@@ -234,6 +255,11 @@ class Bench:
                 rows[-1]["times_faster"] = round(plain / rows[-1]["seconds"], 2)
                 print(rows[-1], flush=True)
                 write_text(RESULTS / "runs.csv", to_csv(rows))
+        told = (
+            "Ten epochs on all reviews, from the start of the process to its end; five "
+            "seeds against five plain scripts one after the other."
+        )
+        _write_table("runs", told, rows)
 
     def time_products(self) -> None:
         """Time a step of the layer against its matrix products in NumPy."""
@@ -264,6 +290,11 @@ class Bench:
                 })  # fmt: skip
                 print(rows[-1], flush=True)
         write_text(RESULTS / "products.csv", to_csv(rows))
+        told = (
+            "A layer forward and backward, in milliseconds, beside its matrix products "
+            f"alone in NumPy: medians of {5 * self.options.repeats} interleaved calls."
+        )
+        _write_table("products", told, rows)
 
     def time_cost(self) -> None:
         """Time one layer over length, units and batch, one at a time."""
@@ -289,8 +320,13 @@ class Bench:
                 for path, how in paths.items():
                     steps[path] = _make_step(layers.GRU, size["units"], shape, **how)
                     built = _seconds(steps[path])
+                    reset_peak_memory()
+                    held = peak_memory_mb()
+                    steps[path]()
                     rows.append({"axis": axis, **size, "path": path,
-                                 "first_seconds": round(built, 2)})  # fmt: skip
+                                 "first_seconds": round(built, 2),
+                                 "peak_mb": round(peak_memory_mb() - held, 1),
+                                 })  # fmt: skip
                 for _ in range(2 + self.options.repeats):
                     for path, step in steps.items():
                         times[path].append(_seconds(step))
@@ -301,6 +337,13 @@ class Bench:
                     row["max"] = round(1000 * max(found), 2)
                     print(row, flush=True)
         write_text(RESULTS / "cost.csv", to_csv(rows))
+        told = (
+            "A GRU layer forward and backward, in milliseconds, over one size at a "
+            f"time: median and range of {self.options.repeats + 1} interleaved calls; "
+            "the first call compiles. Peak memory is what a call takes above "
+            "what the process held before."
+        )
+        _write_table("cost", told, rows)
         _draw_cost(rows, list(ranges), list(paths))
 
     def _can_run(self, case: Case) -> bool:
@@ -318,14 +361,14 @@ class Bench:
         """Run a case in a process; return seconds, memory and test accuracy."""
         folder = self.scratch / f"run-{next(self.count)}"
         python, env = sys.executable, os.environ | {"KERAS_BACKEND": case.backend}
-        script = case.recipe in ("plain_keras", "torch_gru")
-        if script:
+        weather = "weather" in case.recipe
+        if case.is_script:
             if case.recipe == "torch_gru" or case.backend != "tensorflow":
                 python = self.options.peer_python
-            command = [python, str(PEERS / f"{case.recipe}.py"), str(arrays)]
-            command += [*case.flags, str(epochs), "0"]
+            command = [python, str(PEERS / f"{case.recipe}.py")]
+            command += [str(self._write_weather())] if weather else [str(arrays)]
+            command += [*case.flags, str(epochs)] + ([] if weather else ["0"])
         else:
-            weather = case.recipe.startswith("weather")
             command = [python, str(PROJECT / "recipes" / f"{case.recipe}.py")]
             command += ["--epochs", str(epochs), "--results-dir", str(folder)]
             command += ["--data", "jena-2020" if weather else "imdb", *case.flags]
@@ -344,7 +387,7 @@ class Bench:
         lines = output.read_text().splitlines()
         if process.returncode:
             raise RuntimeError(f"{case.name}: {lines[-1] if lines else 'no output'}")
-        if script:
+        if case.is_script:
             result = json.loads(lines[-1])
             seconds, test = result["epochs"], result.get("test")
         else:
@@ -359,6 +402,24 @@ class Bench:
             "peak_mb": usage.ru_maxrss * 1024 / 1e6,  # of the largest process
             "test": test,
         }
+
+    def _write_weather(self) -> Path:
+        """Write what the plain weather script reads: the series and its parts."""
+        path = self.scratch / "weather.npz"
+        if path.exists():
+            return path
+        data_dir = self.options.data_dir and Path(self.options.data_dir)
+        config = dataclasses.replace(WEATHER, data="jena-2020", data_dir=data_dir)
+        splits = load_weather(config)
+        parts = {}
+        for part in ("train", "validation"):
+            windows = getattr(splits, part).inputs
+            stop = windows.starts[-1] + config.span + 1
+            parts[part] = np.array([windows.starts[0], stop])
+        sizes = [config.lookback, config.sampling, config.delay * config.sampling]
+        arrays = {"series": windows.series, "degrees": splits.target, "sizes": sizes}
+        np.savez(path, **arrays, **parts)
+        return path
 
     def _write_arrays(self, limit: int | None) -> Path:
         """Write what the plain scripts read: padded to 500, in the recipe's split."""
@@ -377,6 +438,19 @@ class Bench:
             arrays |= {"x_test": splits.test.inputs, "y_test": splits.test.targets}
         np.savez(path, **arrays)
         return path
+
+
+def _write_table(name: str, conditions: str, rows: Sequence[dict]) -> None:
+    """Write a table as a page, with what it was measured on above it."""
+    facts = describe_machine()
+    device = facts["device"]
+    versions = ", ".join(f"{key} {value}" for key, value in facts["versions"].items())
+    machine = f"{device['machine']}, {device['cpu']}, {device['cores']} cores"
+    machine += f", GPU: {', '.join(device['gpus']) or 'none'}"
+    lines = [conditions, "", f"{machine}; {versions}.", ""]
+    lines += ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(str(v) for v in row.values()) + " |" for row in rows]
+    write_text(RESULTS / f"{name}.md", "\n".join(lines) + "\n")
 
 
 def _seconds(step: Callable[[], object]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +62,7 @@ def stream_windows(
     order = tf.data.Dataset.range(len(examples))
     if shuffle_seed is not None:
         order = order.shuffle(len(examples), seed=shuffle_seed)
-    return order.batch(batch_size).map(cut).prefetch(2)
+    return _stream(order.batch(batch_size).map(cut))
 
 
 def stream_buckets(
@@ -86,22 +85,36 @@ def stream_buckets(
     buckets = examples.buckets
     epochs = itertools.count()
 
-    def draw() -> Iterator[tuple[np.ndarray, int]]:
+    def draw(_: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         random = None
         if shuffle_seed is not None:
             random = np.random.default_rng([shuffle_seed, next(epochs)])
-        yield from buckets.cut_batches(batch_size, random)
+        drawn = buckets.cut_batches(batch_size, random)
+        rows = np.zeros((len(drawn), batch_size), np.int64)
+        for k, (batch, _) in enumerate(drawn):
+            rows[k, : len(batch)] = batch
+        sizes = np.array([len(batch) for batch, _ in drawn])
+        return rows, sizes, np.array([steps for _, steps in drawn])
 
-    def cut(rows: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def cut(
+        rows: tf.Tensor, size: tf.Tensor, steps: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = rows[:size]
+        rows.set_shape((None,))
         whole = tf.gather(inputs, rows)
         part = whole[:, -steps:] if buckets.padding == "left" else whole[:, :steps]
         return part, tf.gather(targets, rows)
 
-    signature = (tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int32))
-    batches = tf.data.Dataset.from_generator(draw, output_signature=signature)
+    def draw_epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # Not a generator: TensorFlow (2.21) sets malloc for one so that all memory of
+        # a step goes back to the system and is fetched again, a sixth of the time.
+        drawn = tf.numpy_function(draw, [number], [tf.int64] * 3)
+        return tf.data.Dataset.from_tensor_slices(tuple(drawn))
+
+    batches = tf.data.Dataset.range(1).flat_map(draw_epoch)
     number = math.ceil(len(examples) / batch_size)
     stream = batches.apply(tf.data.experimental.assert_cardinality(number))
-    return stream.map(cut).prefetch(2)
+    return _stream(stream.map(cut))
 
 
 def restore_order(examples: Examples, predictions: np.ndarray) -> np.ndarray:
@@ -111,6 +124,20 @@ def restore_order(examples: Examples, predictions: np.ndarray) -> np.ndarray:
     restored = np.empty_like(predictions)
     restored[examples.buckets.order] = predictions
     return restored
+
+
+def _stream(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the batches made ahead of the training step.
+
+    Without autotuning, which has nothing to tune here: its thread is not always woken
+    when an epoch ends (TensorFlow 2.21), and the next waits for it, up to as long as
+    the epoch took.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)
 
 
 _LATEST: dict[str, Any] = {}

@@ -110,53 +110,93 @@ def _backward(kind, gradient, values):
 
 
 @_compile
-def _project(inputs, masks, weights, out):
+def _project(inputs, masks, weights, out, dropped, block):
     """Write inputs (steps * rows, from) times weights into out (same, gates * width).
 
-    The dropout masks, (0, 1 or gates; rows, from), hold for every step.
+    The dropout masks, (0, 1 or gates; rows, from), hold for every step. `dropped` and
+    `block` are room for the inputs and for a block of the outputs.
     """
     if len(masks) == 0:
         np.dot(inputs, weights[0], out)
         return
-    rows, width = masks.shape[1], weights.shape[2]
-    dropped = np.empty_like(inputs)
     for b in range(len(masks)):
-        for k in range(len(inputs)):
-            for j in range(inputs.shape[1]):
-                dropped[k, j] = inputs[k, j] * masks[b, k % rows, j]
-        out[:, b * width : (b + 1) * width] = np.dot(dropped, weights[b])
+        _drop(inputs, masks, b, dropped)
+        np.dot(dropped, weights[b], block)
+        _put(block, out, b)
 
 
 @_compile
-def _project_back(gradient, masks, weights_t, out):
+def _project_back(gradient, masks, weights_t, out, dropped, block):
     """Write the gradient of `inputs` from that of `out`; weights are transposed."""
     if len(masks) == 0:
         np.dot(gradient, weights_t[0], out)
         return
-    rows, width = masks.shape[1], weights_t.shape[1]
-    out[:] = 0
     for b in range(len(masks)):
-        block = np.ascontiguousarray(gradient[:, b * width : (b + 1) * width])
-        part = np.dot(block, weights_t[b])
-        for k in range(len(part)):
-            for j in range(part.shape[1]):
-                out[k, j] += part[k, j] * masks[b, k % rows, j]
+        _take(gradient, b, block)
+        np.dot(block, weights_t[b], dropped)
+        _add_dropped(dropped, masks, b, out)
 
 
 @_compile
-def _add_weight_gradient(inputs, masks, gradient, out):
+def _add_weight_gradient(inputs, masks, gradient, out, dropped, block):
     """Add to out (blocks, from, width) the gradient of the weights of `_project`."""
     if len(masks) == 0:
-        out[0] += np.dot(inputs.T, gradient)
+        _add_to(np.dot(inputs.T, gradient), out[0])
         return
-    rows, width = masks.shape[1], out.shape[2]
-    dropped = np.empty_like(inputs)
     for b in range(len(masks)):
-        for k in range(len(inputs)):
+        _drop(inputs, masks, b, dropped)
+        _take(gradient, b, block)
+        _add_to(np.dot(dropped.T, block), out[b])
+
+
+@_compile_uncounted
+def _drop(inputs, masks, b, out):
+    """Write inputs (steps * rows, from) times mask b of each row into out."""
+    rows = masks.shape[1]
+    for start in range(0, len(inputs), rows):
+        for k in range(rows):
             for j in range(inputs.shape[1]):
-                dropped[k, j] = inputs[k, j] * masks[b, k % rows, j]
-        block = np.ascontiguousarray(gradient[:, b * width : (b + 1) * width])
-        out[b] += np.dot(dropped.T, block)
+                out[start + k, j] = inputs[start + k, j] * masks[b, k, j]
+
+
+@_compile_uncounted
+def _add_dropped(values, masks, b, out):
+    """Write values (steps * rows, from) times mask b into out; from b = 1 on add."""
+    rows = masks.shape[1]
+    for start in range(0, len(values), rows):
+        for k in range(rows):
+            if b == 0:
+                for j in range(values.shape[1]):
+                    out[start + k, j] = values[start + k, j] * masks[b, k, j]
+            else:
+                for j in range(values.shape[1]):
+                    out[start + k, j] += values[start + k, j] * masks[b, k, j]
+
+
+@_compile_uncounted
+def _put(block, out, b):
+    """Copy a block into the columns of out that are its own."""
+    width = block.shape[1]
+    for k in range(len(block)):
+        for j in range(width):
+            out[k, b * width + j] = block[k, j]
+
+
+@_compile_uncounted
+def _take(values, b, out):
+    """Copy the columns of block b into out."""
+    width = out.shape[1]
+    for k in range(len(out)):
+        for j in range(width):
+            out[k, j] = values[k, b * width + j]
+
+
+@_compile_uncounted
+def _add_to(values, out):
+    """Add a matrix to out."""
+    for k in range(len(out)):
+        for j in range(out.shape[1]):
+            out[k, j] += values[k, j]
 
 
 @_compile_uncounted
@@ -181,7 +221,7 @@ def _write(values, begins, batch, rows, t):
 def _choose_chunk(rows, features, width, wide):
     """Return how many steps are projected together: CHUNK, or half of it if quicker.
 
-    Where even that is no quick product (`wide` is gates * width), larger is better.
+    Where even that is no quick product (`wide` is a block's width), larger is better.
     """
     chunk = QUICK // (rows * max(features, width) * wide)
     return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
@@ -249,7 +289,7 @@ def run_forward(
     num, steps, features = len(rows), x.shape[1], x.shape[2]
     width = h.shape[1]
     keep = saved.shape[1] > 0
-    chunk = _choose_chunk(num, features, width, len(x_bias))
+    chunk = _choose_chunk(num, features, width, x_weights.shape[2])
     begins, stop = _find_steps(mask, rows)
     first = begins.min()
     x_part = x_masks[:, rows]
@@ -259,16 +299,20 @@ def run_forward(
     from_x = np.empty((chunk * num, len(x_bias)), x.dtype)
     from_h = np.empty((num, h_weights.shape[0] * h_weights.shape[2]), x.dtype)
     values = saved if keep else np.empty((1, 1, 5 * width), x.dtype)
+    x_dropped = np.empty_like(inputs)
+    x_block = np.empty((chunk * num, x_weights.shape[2]), x.dtype)
+    h_dropped = np.empty_like(h_now)
+    h_block = np.empty((num, h_weights.shape[2]), x.dtype)
     for i in rows:
         states[i, :first] = 0
     for start in range(first, stop, chunk):
         size = min(chunk, stop - start)
         for s in range(size):
             _read(x, rows, start + s, inputs[s * num :])
-        _project(inputs, x_part, x_weights, from_x)
+        _project(inputs, x_part, x_weights, from_x, x_dropped, x_block)
         for s in range(size):
             t = start + s
-            _project(h_now, h_part, h_weights, from_h)
+            _project(h_now, h_part, h_weights, from_h, h_dropped, h_block)
             _step(
                 kind, activation, gate_activation, rows, t, mask, from_x[s * num :],
                 from_h, x_bias, h_bias, last_mask, last_weights, h_now, c, values, keep,
@@ -430,7 +474,7 @@ def run_backward(
     h_part = h_masks[:, rows]
     d_now = d_h[rows]
     from_h = h_weights_t.shape[0] * h_weights_t.shape[1]
-    chunk = _choose_chunk(num, features, width, len(d_x_bias))
+    chunk = _choose_chunk(num, features, width, x_weights_t.shape[1])
     inputs = np.zeros((chunk * num, features), x.dtype)
     before = np.zeros((chunk * num, width), x.dtype)
     d_a = np.zeros((chunk * num, len(d_x_bias)), x.dtype)
@@ -438,6 +482,10 @@ def run_backward(
     d_inputs = np.empty_like(inputs)
     d_before = np.empty((num, width), x.dtype)
     squashed = np.empty(width, x.dtype)
+    x_dropped = np.empty_like(inputs)
+    x_block = np.empty((chunk * num, x_weights_t.shape[1]), x.dtype)
+    h_dropped = np.empty_like(before)
+    h_block = np.empty((chunk * num, h_weights_t.shape[1]), x.dtype)
     for i in rows:
         d_x[i, :first] = 0
         d_x[i, stop:] = 0
@@ -461,11 +509,13 @@ def run_backward(
                 saved, d_states, before[q], d_a[q], d_b[q], d_now, d_c, squashed,
                 last_mask, last_weights, d_last_weights,
             )  # fmt: skip
-            _project_back(d_b[q], h_part, h_weights_t, d_before)
+            _project_back(
+                d_b[q], h_part, h_weights_t, d_before, h_dropped[:num], h_block[:num]
+            )
             _add(d_before, rows, mask, t, d_now)
-        _project_back(d_a, x_part, x_weights_t, d_inputs)
-        _add_weight_gradient(inputs, x_part, d_a, d_x_weights)
-        _add_weight_gradient(before, h_part, d_b, d_h_weights)
+        _project_back(d_a, x_part, x_weights_t, d_inputs, x_dropped, x_block)
+        _add_weight_gradient(inputs, x_part, d_a, d_x_weights, x_dropped, x_block)
+        _add_weight_gradient(before, h_part, d_b, d_h_weights, h_dropped, h_block)
         for s in range(size):
             _write(d_inputs[s * num :], begins, d_x, rows, start + s)
         _sum(d_a, d_x_bias)

@@ -14,6 +14,7 @@ from shared.plots import (
     add_legend,
     add_title,
     draw_curves,
+    finish_panel,
     make_panels,
     name_run,
     plain_text,
@@ -42,6 +43,10 @@ def draw_run(run: Run) -> Iterator[tuple[str, Figure]]:
     if free_run.is_file():
         with free_run.open(encoding="utf-8", newline="") as file:
             yield "free_run", draw_free_run(run, list(csv.DictReader(file)))
+    beside = run.path / "beside.csv"
+    if beside.is_file():
+        with beside.open(encoding="utf-8", newline="") as file:
+            yield "beside", draw_beside(run, list(csv.DictReader(file)))
 
 
 def draw_forecast(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
@@ -123,6 +128,38 @@ def draw_free_run(run: Run, rows: list[dict[str, str]]) -> Figure:
     axis.grid(alpha=0.25)
     add_legend(axis)
     add_title(figure, f"{name_run(run)}: free-running forecast")
+    return figure
+
+
+def draw_beside(run: Run, rows: list[dict[str, str]]) -> Figure:
+    """Draw the losses of a network written out on those of the library's.
+
+    Args:
+        run: Of the network written out.
+        rows: Of `beside.csv`, a row per epoch.
+    """
+    values = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    epochs, difference = values["epoch"], values["difference"]
+    figure, axes = make_panels(1, 2)
+    losses, apart = axes[0]
+    for name, part, colour in (
+        ("loss", "training", COLOURS[0]),
+        ("val_loss", "validation", COLOURS[1]),
+    ):
+        theirs = {"lw": 7, "alpha": 0.3, "label": f"{part}, library"}
+        ours = {"lw": 1, "marker": "o", "ms": 3, "label": f"{part}, written out"}
+        for column, style in ((f"library_{name}", theirs), (name, ours)):
+            losses.plot(epochs, values[column], color=colour, **style)
+            apart.plot([], [], color=colour, **style)  # named beside this panel
+    # A logarithmic axis has no place for epochs that agree to the last digit.
+    parted = np.isfinite(difference) & (difference > 0)
+    apart.plot(epochs[parted], difference[parted], "o", ms=4, color="black")
+    if parted.any():
+        apart.set_yscale("log")
+    finish_panel(losses, "Loss")
+    finish_panel(apart, "Difference, the larger of training and validation")
+    add_legend(apart)
+    add_title(figure, f"{name_run(run)}: written out, beside the library's")
     return figure
 
 

@@ -32,6 +32,8 @@ def load_model(path: Path) -> keras.Model:
     """
     import keras
 
+    import shared.scratch_layer  # noqa: F401  Keras then knows the layer by name
+
     path = path / "best.keras" if path.is_dir() else path
     try:
         with zipfile.ZipFile(path) as archive:

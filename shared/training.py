@@ -134,10 +134,41 @@ def fit(
     callbacks = [keras.callbacks.ProgbarLogger(), recorder]
     if plans:
         callbacks.append(KernelRecord(plans, folder))
+    _fit(
+        model,
+        splits,
+        training,
+        callbacks,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
+    )
+    return recorder
+
+
+def fit_quietly(
+    model: keras.Model, splits: Splits, training: TrainingConfig
+) -> dict[str, list[float]]:
+    """Train a compiled model as `fit` does, all epochs, and write nothing down.
+
+    Returns:
+        Loss and metrics of training and validation, one number per epoch.
+    """
+    return _fit(model, splits, training, [], verbose=0)
+
+
+def _fit(
+    model: keras.Model,
+    splits: Splits,
+    training: TrainingConfig,
+    callbacks: list[keras.callbacks.Callback],
+    verbose: int,
+) -> dict[str, list[float]]:
+    import keras
+
     if training.schedule == "cosine":
-        callbacks.insert(0, keras.callbacks.LearningRateScheduler(_cosine(training)))
+        schedule = keras.callbacks.LearningRateScheduler(_cosine(training))
+        callbacks = [schedule, *callbacks]
     validation = feed(splits.validation, training.batch_size)
-    model.fit(
+    history = model.fit(
         **feed(splits.train, training.batch_size, shuffle_seed=training.seed),
         validation_data=validation["x"]
         if "y" not in validation
@@ -145,9 +176,9 @@ def fit(
         epochs=training.epochs,
         shuffle="y" in validation,  # a stream of windows is shuffled already
         callbacks=callbacks,
-        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, lines for files
+        verbose=verbose,
     )
-    return recorder
+    return history.history
 
 
 def plan_run(model: keras.Model, folder: RunFolder) -> list[LayerPlan]:

@@ -32,7 +32,7 @@ def test_help_needs_neither_keras_nor_data(recipe):
     done = run_python("-c", program)
     assert done.returncode == 0, done.stderr
     flags = {"--units", "--implementation", "--cudnn", "--epochs", "--limit"}
-    if recipe == "weather_dense":
+    if recipe in ("weather_dense", "scratch_gru"):  # no recurrent layer of Keras
         flags -= {"--implementation", "--cudnn"}
     if not recipe.startswith(("imdb", "weather")):
         flags.remove("--limit")  # the size of what is generated is a flag

@@ -20,7 +20,8 @@ from shared.runs import find_runs, read_predictions
 from shared.training import TrainingConfig
 
 WEATHER = [name for name in RECIPES if name.startswith("weather")]
-GENERATED = ["sine_gru", "sine_next_step_gru", "vowel_gru", "sum_gru"]
+GENERATED = ["sine_gru", "sine_next_step_gru", "scratch_gru", "vowel_gru", "sum_gru"]
+NO_KERAS_LAYER = {"weather_dense", "scratch_gru"}
 TOLERANCE = 1e-4
 STORED = PROJECT / "tests" / "stored_series_losses.json"
 
@@ -29,6 +30,7 @@ SINE = ["--points", "300", "--train-points", "90", "--validation-points", "70",
 SMALL = {
     "sine_gru": [*SINE, "--lookback", "5", "--frequency", "9.167"],
     "sine_next_step_gru": SINE,
+    "scratch_gru": SINE,
     "vowel_gru": ["--train-vowels", "300", "--validation-vowels", "70",
                   "--test-vowels", "200", "--lookback", "4"],
     "sum_gru": ["--train-windows", "90", "--validation-windows", "20",
@@ -72,6 +74,7 @@ PARAMETERS = {
     "weather_bidirectional_gru": 2 * count_gru(FEATURES, 32) + 65,
     "sine_gru": count_gru(1, 32) + 33,
     "sine_next_step_gru": count_gru(1, 20) + 21,
+    "scratch_gru": count_gru(1, 20) + 21,
     "vowel_gru": count_gru(5, 32) + 5 * 33,
     "sum_gru": count_gru(5, 64) + 65,
 }  # fmt: skip
@@ -109,10 +112,9 @@ def load_splits(recipe, tmp_path, **changes):
         weather = dataclasses.replace(config.weather, data_dir=tmp_path)
         config = settle(dataclasses.replace(config, weather=weather))
         return load_weather(config.weather), config
-    make = {"sine": make_sine, "vowel": make_vowels, "sum": make_sums}
-    part = recipe.partition("_")[0]
-    data = getattr(config, {"vowel": "vowels", "sum": "sums"}.get(part, part))
-    return make[part](data, 0), config
+    make = {"sine": make_sine, "vowels": make_vowels, "sums": make_sums}
+    (part,) = {field.name for field in dataclasses.fields(config)} & set(make)
+    return make[part](getattr(config, part), 0), config
 
 
 def build(recipe, splits, config):
@@ -162,12 +164,14 @@ def test_a_run_leaves_everything(recipe, tmp_path, capsys):
     assert run.state == "finished"
     names = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras"}
     names |= {"predictions.npz"}
-    if recipe != "weather_dense":
+    if recipe not in NO_KERAS_LAYER:
         names |= {"kernels.json"}
     if recipe in WEATHER:
         names |= {"forecast.png", "error_by_hour.png"}
     if recipe == "sine_next_step_gru":
         names |= {"free_run.csv", "free_run.png"}
+    if recipe == "scratch_gru":
+        names |= {"beside.csv", "beside.png", "beside.txt"}
     if recipe == "vowel_gru":
         names |= {"next_vowel.csv", "generated.txt", "ngrams.csv"}
     assert {path.name for path in run.path.iterdir()} == names
@@ -231,7 +235,7 @@ def test_a_reversed_network_sees_reversed_windows(tmp_path):
     assert outputs[0] == pytest.approx(outputs[1], abs=1e-5)
 
 
-@pytest.mark.parametrize("recipe", sorted({*WEATHER, *GENERATED} - {"weather_dense"}))
+@pytest.mark.parametrize("recipe", sorted({*WEATHER, *GENERATED} - NO_KERAS_LAYER))
 def test_variants_of_the_layer_train(recipe, tmp_path):
     flags = ["--return-sequences", "--implementation", "1"]
     flags += ["--kernel-regularizer", "l2:0.01"]
@@ -252,6 +256,11 @@ BAD_FLAGS = {
     ("weather_gru", "--lookback", "300"): "too short",
     ("sine_gru", "--points", "100"): "the three parts ask for 220",
     ("sine_next_step_gru", "--delay", "2"): "running freely needs the next sample",
+    ("scratch_gru", "--jit", "on"): "--jit on",
+    ("scratch_gru", "--units", "0"): "--units 0",
+    ("scratch_gru", "--update-gate", "writes", "--recurrent-activation", "tanh"): (
+        "only with sigmoid gates"
+    ),
     ("vowel_gru", "--order", "7"): "--order 7",
     ("sum_gru", "--steps", "0"): "--steps 0",
 }

@@ -51,7 +51,7 @@ def show_kernels(config: Any) -> None:
         config: A recipe's config, checked, as asked for.
 
     Raises:
-        UserError: If the recipe has no recurrent layer.
+        UserError: If the recipe has no recurrent layer of Keras.
     """
     layers = {
         field.name: getattr(config, field.name)
@@ -59,7 +59,7 @@ def show_kernels(config: Any) -> None:
         if isinstance(getattr(config, field.name), RecurrentConfig)
     }
     if not layers:
-        raise UserError("--kernels: this recipe has no recurrent layer.")
+        raise UserError("--kernels: this recipe has no recurrent layer of Keras.")
     decided: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         part = getattr(config, field.name)

@@ -19,7 +19,6 @@ from shared import gradient_flow
 from shared.flags import list_settings
 from shared.flow_figure import draw_flows
 from shared.rehearsal import rehearse, restore_config
-from shared.runs import read_run
 from shared.state_gradients import Flow, measure_flow
 
 BATCH, STEPS, FEATURES, UNITS = 5, 7, 3, 4
@@ -239,7 +238,6 @@ def keep_first_weights(monkeypatch):
 @pytest.mark.parametrize(
     ("train", "recipe", "flags"),
     [
-        (train_reviews, "imdb_bidirectional_lstm", ["--batching", "bucketed"]),
         (train_reviews, "imdb_gru_dropout", ["--data", "sample", "--limit", "40"]),
         (train_series, "sum_gru", ["--seed", "7"]),
         (train_series, "weather_conv1d_gru", ["--skip-columns", "rho (g/m**3)"]),
@@ -284,18 +282,27 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
-def test_several_runs_in_one_picture(tmp_path, capsys):
-    flags = ["--epochs", "1", "--batch-size", "16"]
-    lstm = train_reviews("imdb_lstm", tmp_path, *flags)
+def test_several_runs_one_of_them_older_than_a_flag_and_its_data_moved(
+    tmp_path, capsys
+):
+    lstm = train_reviews("imdb_lstm", tmp_path, "--epochs", "1")
     older = lstm.path.with_name("2020-02-02T00-00-00Z-seed5")
     shutil.copytree(lstm.path, older)
     for name in ("config.json", "summary.json"):
         text = (older / name).read_text().replace('"seed": 0', '"seed": 5')
         (older / name).write_text(text)
+    config = json.loads((lstm.path / "config.json").read_text())
+    del config["settings"]["embedding_gradient"]
+    (lstm.path / "config.json").write_text(json.dumps(config))
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (tmp_path / "imdb.npz").rename(moved / "imdb.npz")
     sums = train_series("sum_gru", tmp_path, "--epochs", "1")
     capsys.readouterr()
-    measure(tmp_path, "imdb-lstm", sums.path, "--examples", "9", "--name", "both")
+    names = ["imdb-lstm", sums.path, "--name", "both", "--data-dir", moved]
+    measure(tmp_path, *names, "--examples", "9")
     told = capsys.readouterr().out
+    assert "--embedding-gradient sparse" in told
     assert "Medians of 9 validation examples" in told
     assert not (older / "gradient_flow.csv").exists()
     assert (lstm.path / "gradient_flow.png").stat().st_size > 10_000
@@ -356,22 +363,6 @@ def test_what_cannot_be_measured_is_told_in_one_line(tmp_path, capsys):
     write_npz(tmp_path / "imdb.npz", make_reviews(100, seed=1))
     assert "was made on imdb (SHA-256 " in refuse(run.path)
     assert not list((tmp_path / "runs").rglob("gradient_flow.*"))
-
-
-def test_an_older_run_and_moved_data_are_taken(tmp_path, capsys):
-    write_npz(tmp_path / "imdb.npz", make_reviews(100))
-    run = train_reviews("imdb_simple_rnn", tmp_path, "--epochs", "1")
-    path = run.path / "config.json"
-    config = json.loads(path.read_text())
-    del config["settings"]["embedding_gradient"]
-    path.write_text(json.dumps(config))
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "imdb.npz").rename(tmp_path / "elsewhere" / "imdb.npz")
-    capsys.readouterr()
-    measure(tmp_path, run.path, "--data-dir", tmp_path / "elsewhere")
-    assert "--embedding-gradient sparse" in capsys.readouterr().out
-    assert read_run(run.path).state == "finished"
-    assert not (tmp_path / "joint").exists()
 
 
 def test_help_needs_no_tensorflow():

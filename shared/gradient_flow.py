@@ -75,10 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if threads := read_threads():
             limit_threads(threads)
         runs = find_named(options.runs, options.results_dir)
+        if len(runs) > 1:
+            options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
         count = options.examples
         measured = [measure_run(run, count, options.data_dir) for run in runs]
         labels = label_runs(runs)
-        show_flows(dict(zip(labels, measured, strict=True)), count)
+        show_flows(dict(zip(labels, measured, strict=True)))
         for run, states in zip(runs, measured, strict=True):
             write_flow(run, states)
             print(f"Saved {run.path / NAME}.png and .csv")
@@ -147,21 +149,23 @@ def measure_run(run: Run, examples: int, data_dir: Path | None = None) -> States
 
 
 def label_runs(runs: Sequence[Run]) -> list[str]:
-    """Return recipe and flags of each run, and the seed where it takes one to tell."""
+    """Return recipe and flags of each run, with data and seed where they differ."""
     labels = {}
-    for group in group_runs(runs):
+    groups = group_runs(runs)
+    mixed = len({group.data for group in groups}) > 1
+    for group in groups:
+        data = f" on {group.data}" if mixed else ""
         for run in group.runs:
             seed = f", seed {run.seed}" if len(group.runs) > 1 else ""
-            labels[run.path] = f"{group.label}{seed}"
+            labels[run.path] = f"{group.label}{data}{seed}"
     return [labels[run.path] for run in runs]
 
 
-def show_flows(measured: Mapping[str, States], examples: int) -> None:
+def show_flows(measured: Mapping[str, States]) -> None:
     """Print how much of the gradient is lost from the last step read to the first.
 
     Args:
         measured: Label of a run -> its states.
-        examples: How many were measured.
     """
     table = Table(
         title="Powers of ten that the gradient of the loss by the state loses",
@@ -181,6 +185,8 @@ def show_flows(measured: Mapping[str, States], examples: int) -> None:
                 cells.append(f"{np.median(lost):.1f}" if len(lost) else "-")
             table.add_row(Text(label), state, *cells)
     Console(highlight=False).print(table)
+    counts = {len(f["start"].norms) for s in measured.values() for f in s.values()}
+    examples = " or ".join(map(str, sorted(counts)))
     print(
         "On its way back from the last step read to the first; below 0 it grows. "
         f"Medians of {examples} validation examples."

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for note in left_out:
             print(note)
         for path in write_comparison(
-            groups, options.to, options.name or _name(options)
+            groups, options.to, options.name or name_files(options.runs)
         ):
             print(f"Saved {path}")
 
@@ -237,10 +237,10 @@ def _metric(run: Run) -> str:
     return run.summary["score"]["metric"]
 
 
-def _name(options: Options) -> str:
-    """Make a file name from what is compared."""
+def name_files(runs: Sequence[str]) -> str:
+    """Make a file name from what is compared, recipe names and run folders."""
     names = []
-    for text in options.runs:
+    for text in runs:
         path = Path(text).resolve()
         is_run = (path / "summary.json").is_file()
         names.append(f"{path.parent.name}-{path.name}" if is_run else Path(text).name)

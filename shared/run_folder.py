@@ -40,7 +40,15 @@ from shared.environment import (
 )
 from shared.files import read_umask, to_csv, write_text, write_whole
 from shared.metrics import ACCURACY, Score
-from shared.runs import KERNELS, LOCK, MODEL_FACTS, PREDICTIONS, RUNS, spell_content
+from shared.runs import (
+    KERNELS,
+    LOCK,
+    MODEL_FACTS,
+    PREDICTIONS,
+    RUNS,
+    Run,
+    spell_content,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -79,6 +87,15 @@ class RunFolder:
         self.root = root
         self.path: Path | None = None
         self.summary: dict[str, Any] = {}
+
+    @classmethod
+    def of_run(cls, run: Run) -> RunFolder:
+        """Return the folder of a saved run, to add tables and pictures to it."""
+        config = run.config
+        told = config["settings"], config.get("changed", {}), config.get("command", "")
+        folder = cls(run.recipe, *told, run.path.parent.parent)
+        folder.path = run.path
+        return folder
 
     def open(
         self,

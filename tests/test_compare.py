@@ -252,8 +252,8 @@ def test_a_bad_name_is_one_line_and_status_2(tmp_path):
 
 def test_file_names_are_safe(tmp_path):
     options = compare.Options(runs=("../a b/", "x" * 200))
-    name = compare._name(options)
+    name = compare.name_files(options.runs)
     assert "/" not in name
     assert len(name) <= 80
-    assert compare._name(compare.Options()) == "all"
+    assert compare.name_files(()) == "all"
     assert PROJECT in compare.COMPARISONS.parents

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ CLASSES = {
     "accuracy": "accuracy",
 }
 """History columns of a classifier."""
+
+_WANTED = ContextVar("bars_wanted", default=True)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,16 @@ def check_floor(
     }
 
 
+@contextlib.contextmanager
+def without_slow_bars() -> Iterator[None]:
+    """Let `cached_bars` return none, for who needs a recipe's data and model only."""
+    token = _WANTED.set(False)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
+
+
 def cached_bars(key: str, make: Callable[[], list[Bar]], message: str) -> list[Bar]:
     """Return bars from the cache, or make and keep them.
 
@@ -148,7 +162,12 @@ def cached_bars(key: str, make: Callable[[], list[Bar]], message: str) -> list[B
         key: File name in the cache, different for all that the bars depend on.
         make: Computes them.
         message: Printed before it is called.
+
+    Returns:
+        The bars; none inside `without_slow_bars`.
     """
+    if not _WANTED.get():
+        return []
     path = cache_dir() / "bars" / f"{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -6,7 +6,7 @@ nothing is to be had, and the bar says what nothing scores.
 
     make memory-lstm       python recipes/memory_lstm.py --task recall --lag 200
 
-Compare with memory-gru and memory-simple-rnn, which differ in the layer only;
+Compare with memory-gru, which differs in the layer only, and memory-simple-rnn;
 `make memory-horizon` finds the longest lag that each solves.
 Reference result: results/horizon/horizon.csv.
 """
@@ -44,7 +44,10 @@ class Config:
     )
     lstm: LSTMConfig = LSTMConfig(units=32)
     training: TrainingConfig = TrainingConfig(
-        optimizer="adam", learning_rate=0.005, batch_size=50, epochs=40
+        optimizer="adam",
+        learning_rate=0.005,
+        batch_size=50,
+        epochs=40,
     )
 
     def check(self) -> None:

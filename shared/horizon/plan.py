@@ -21,7 +21,6 @@ CELLS = ("simple-rnn", "lstm", "gru")
 SETTINGS = {
     "units": 32,
     "optimizer": "adam",
-    "learning_rate": 0.005,
     "batch_size": 50,
     "epochs": 40,
     "symbols": 8,
@@ -30,6 +29,8 @@ SETTINGS = {
     "validation_sequences": 1_000,
     "test_sequences": 2_000,
 }
+# Of 0.001, 0.002 and 0.005 the one that solved most at lags 20 to 100 on seed 0.
+LEARNING_RATES = {"simple-rnn": 0.001, "lstm": 0.005, "gru": 0.005}
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Trial:
         """Every setting that is named, by flag."""
         task = TASKS[self.chain.task]
         named = {"task": task.name, "lag": self.lag, "stop_at": task.stop_at}
+        named |= {"learning_rate": LEARNING_RATES[self.chain.cell]}
         return SETTINGS | named | {"epochs": self.epochs} | self.chain.changes
 
     def command(self, results_dir: Path) -> list[str]:

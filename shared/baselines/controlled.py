@@ -67,8 +67,8 @@ def memory_bars(splits: Splits) -> list[Bar]:
 
     The last step of a sequence tells nothing of the target. Without memory the best
     guess is its mean, 1, in adding: the squared error is the variance of a sum of two
-    numbers uniform in [0, 1), 2 / 12 = 0.1667. (Le et al. 2015 and others print
-    0.1767.) In recall all symbols are equally likely.
+    numbers uniform in [0, 1), 2 / 12 = 0.1667 (Bai et al. 2018 print 0.1767, which no
+    two such numbers have). In recall all symbols are equally likely.
     """
     shape = splits.test.best_possible.shape[1:]
     if not shape:

@@ -137,13 +137,11 @@ def show(horizons: Sequence[Horizon], lags: Sequence[int]) -> None:
         if not members:
             continue
         updates = count_updates(members[0].epochs)
-        table = Table(
-            title=f"{task.name}: seeds that solved each lag within {updates:,} updates "
-            f"({task.solved_in_words})",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
+        print(
+            f"\n{task.name}: seeds that solved each lag within {updates:,} updates "
+            f"({task.solved_in_words})"
         )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("cell", overflow="fold")
         for name in (*map(str, sorted(lags)), "longest", "range", "updates"):
             table.add_column(name, justify="right", no_wrap=True)
@@ -193,7 +191,7 @@ def draw(horizons: Sequence[Horizon], lags: Sequence[int]) -> Figure:
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xlim(none * 0.8, max(lags) * 1.25)
         axis.set_yticks(range(len(members)), [h.chain.label for h in members], size=8)
-        axis.invert_yaxis()
+        axis.set_ylim(len(members) - 0.5, -0.5)
         axis.set_xlabel("longest lag solved (steps)")
         axis.set_title(f"{task.name}: {task.solved_in_words}", fontsize=9)
         axis.grid(alpha=0.25, axis="x")

@@ -103,8 +103,8 @@ def write_report(
 def summarise(horizon: Horizon, lags: Sequence[int]) -> dict[str, Any]:
     """Return the row of a chain.
 
-    The longest lag solved is 0 where none was. Lags that were not tried, since no seed
-    had solved a shorter one, are empty.
+    The longest lag solved is 0 where none was. Lags that were not tried, yet or since
+    no seed had solved a shorter one, are empty.
     """
     longest = list(horizon.longest.values())
     solved = [run for runs in horizon.runs.values() for run in runs
@@ -158,7 +158,7 @@ def show(horizons: Sequence[Horizon], lags: Sequence[int]) -> None:
         console.print(table)
     print(
         "longest: lag solved, median of the seeds; updates: used where solved, median; "
-        "-: not tried, since no seed solved a shorter lag."
+        "-: not tried, yet or since no seed solved a shorter lag."
     )
 
 

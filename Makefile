@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare gradient-flow bench bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -24,6 +24,9 @@ compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb
 
 gradient-flow: $(READY) ## how much gradient reaches each step, first weights and trained: RUNS="imdb-gru imdb-lstm"
 	@$(BIN)/python -m shared.gradient_flow $(RUNS) $(ARGS)
+
+memory-horizon: $(READY) ## longest lag each cell remembers (3 minutes); ARGS=--full: six lags, three seeds, variants
+	@$(BIN)/python -m shared.horizon $(ARGS)
 
 test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -89,7 +89,7 @@ def _run_to_the_end(
     root.mkdir(parents=True, exist_ok=True)  # tells a bad place before the work
     folder = RunFolder(recipe, list_settings(config), changed, command, root)
     try:
-        with _kill_as_interrupt():
+        with kill_as_interrupt():
             import_keras()
             run(config, folder)
     except KeyboardInterrupt:
@@ -113,7 +113,7 @@ def _run_seeds(path: Path, flags: Sequence[str], output: Output) -> None:
     rest = drop_flags(flags, ["--seeds", "--jobs", "--threads"])
     threads = output.threads or read_threads()
     try:
-        with _kill_as_interrupt():
+        with kill_as_interrupt():
             workers = train_seeds(path, rest, seeds, output.jobs, threads)
     except KeyboardInterrupt:
         print("Interrupted; every run that had begun is in its own folder.")
@@ -149,7 +149,7 @@ def _show(folder: Any) -> None:
 
 
 @contextlib.contextmanager
-def _kill_as_interrupt() -> Iterator[None]:
+def kill_as_interrupt() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end a run as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:

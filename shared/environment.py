@@ -28,8 +28,7 @@ def describe_machine() -> dict[str, Any]:
 
     threading = tf.config.threading
     return {
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in PACKAGES},
+        "versions": list_versions(),
         "device": {
             "machine": f"{platform.system()} {platform.machine()}",
             "cpu": _read_cpu_name(),
@@ -45,6 +44,12 @@ def describe_machine() -> dict[str, Any]:
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         },
     }
+
+
+def list_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that can move numbers."""
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | versions
 
 
 def count_cores() -> int:

@@ -25,6 +25,8 @@ BAR_SETTINGS = (
     "order", "source_seed", "concentration", "train_vowels", "validation_vowels",
     "test_vowels",  # vowels
     "steps", "features", "train_windows", "validation_windows", "test_windows",  # sums
+    "task", "lag", "symbols", "delays", "train_sequences", "validation_sequences",
+    "test_sequences",  # memory
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ class Recorder(keras.callbacks.Callback):
         epochs: int,
         batch_size: int,
         patience: int | None = None,
+        stop_at: float | None = None,
     ) -> None:
         """Prepare to record.
 
@@ -34,6 +35,7 @@ class Recorder(keras.callbacks.Callback):
             epochs: How many are planned, to tell the time left.
             batch_size: Examples at a time when the test set is scored.
             patience: Epochs without a better score before stopping; None never stops.
+            stop_at: Validation score that is good enough to stop; None never stops.
         """
         super().__init__()
         self.folder = folder
@@ -41,6 +43,7 @@ class Recorder(keras.callbacks.Callback):
         self.epochs = epochs
         self.batch_size = batch_size
         self.patience = patience
+        self.stop_at = stop_at
         self.rows: list[Row] = []
         self.best: Row | None = None
         self.best_weights: list | None = None
@@ -67,7 +70,7 @@ class Recorder(keras.callbacks.Callback):
             self.folder.write_model(self.model, row["epoch"])
         self.folder.write_progress(self.rows, self.best)
         self._tell()
-        self._stop_if_hopeless()
+        self._stop_if_done()
 
     def finish(
         self, test: Examples, show: Callable[[keras.Model], None] | None = None
@@ -128,7 +131,7 @@ class Recorder(keras.callbacks.Callback):
             told.append(f"about {spell_duration(left * typical)} left")
         print("  " + ", ".join(told), flush=True)
 
-    def _stop_if_hopeless(self) -> None:
+    def _stop_if_done(self) -> None:
         row = self.rows[-1]
         if math.isnan(row["loss"]):
             print("  The loss is no number any more; try a smaller --learning-rate.")
@@ -139,6 +142,13 @@ class Recorder(keras.callbacks.Callback):
             and row["epoch"] - self.best["epoch"] >= self.patience
         ):
             print(f"  No better epoch in {self.patience}: stopping early.")
+            self.model.stop_training = True
+        elif (
+            self.stop_at is not None
+            and self.best is not None
+            and not self.score.is_better(self.stop_at, self.best[self._watched])
+        ):
+            print(f"  {self._watched} reached {self.stop_at:g}: stopping early.")
             self.model.stop_training = True
 
 

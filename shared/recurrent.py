@@ -52,18 +52,20 @@ COMPILED_ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What decides about a recurrent layer from outside.
+    """What decides about a part of a recipe from outside.
 
     Attributes:
         mask_side: On which side of a sequence masked padding stands, if any.
         jit: Whether XLA compiles the training step.
         even: Whether all batches have the same number of steps.
+        sparse: Whether a word's gradient comes as a row per occurrence.
         gpus: How many there are; None looks when it matters.
     """
 
     mask_side: MaskSide | None = None
     jit: Jit = "auto"
     even: bool = True
+    sparse: bool = False
     gpus: int | None = None
 
 

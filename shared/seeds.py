@@ -1,4 +1,4 @@
-"""One recipe, many seeds: each in a process of its own, several side by side."""
+"""Many trainings: each in a process of its own, several side by side."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Worker:
 
     Attributes:
         seed: Its seed.
+        command: What to run, without `--threads`.
         process: None before it has started.
         status: Exit status; None before it has ended.
         folder: Its run folder, once it has told it.
@@ -40,6 +41,7 @@ class Worker:
     """
 
     seed: int
+    command: list[str]
     process: subprocess.Popen | None = None
     status: int | None = None
     folder: Path | None = None
@@ -93,41 +95,60 @@ def train_seeds(
         One worker per seed, all ended. After Ctrl-C or a kill those that ran have
         closed their folders, and the others have not begun.
     """
-    workers = [Worker(seed) for seed in seeds]
+    train = [sys.executable, str(recipe), *flags]
+    workers = [Worker(seed, [*train, "--seed", str(seed)]) for seed in seeds]
+    with _show(workers) as tell:
+        run_workers(workers, jobs, threads, tell)
+    return workers
+
+
+def run_workers(
+    workers: Sequence[Worker],
+    jobs: int,
+    threads: int | None,
+    tell: Callable[[Worker, str], None],
+) -> None:
+    """Run trainings to their end, several at a time; Ctrl-C stops them all.
+
+    Args:
+        workers: At least one, none of them begun.
+        jobs: How many train at a time.
+        threads: As for `train_seeds`.
+        tell: Called with a worker and each line it writes, and once it has ended with
+            an empty line.
+    """
     stopped = threading.Event()
     environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
     if jobs > 1:  # else the first takes all memory of a GPU
         environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     begun = itertools.count()
-    rest = len(seeds) % jobs  # how many are left for the last round
-    with _show(workers) as tell, ThreadPoolExecutor(jobs) as pool:
+    rest = len(workers) % jobs  # how many are left for the last round
 
-        def train(worker: Worker) -> None:
-            if stopped.is_set():
-                return
-            command = [sys.executable, str(recipe), *flags, "--seed", str(worker.seed)]
-            last_round = next(begun) >= len(seeds) - rest
-            share = threads or choose_threads(rest if last_round else jobs)
-            command += ["--threads", str(share)]
-            worker.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=os.environ | environment,
-                start_new_session=True,  # Ctrl-C reaches it through us, once
-            )
-            if stopped.is_set():  # asked for while it started
-                worker.process.send_signal(signal.SIGTERM)
-            for line in worker.process.stdout:
-                worker.tail.append(line.rstrip())
-                if SAVED in line:
-                    worker.folder = Path(line.partition(SAVED)[2].strip())
-                tell(worker, line)
-            worker.status = worker.process.wait()
-            tell(worker, "")
+    def train(worker: Worker) -> None:
+        if stopped.is_set():
+            return
+        last_round = next(begun) >= len(workers) - rest
+        share = threads or choose_threads(rest if last_round else jobs)
+        worker.process = subprocess.Popen(
+            [*worker.command, "--threads", str(share)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | environment,
+            start_new_session=True,  # Ctrl-C reaches it through us, once
+        )
+        if stopped.is_set():  # asked for while it started
+            worker.process.send_signal(signal.SIGTERM)
+        for line in worker.process.stdout:
+            worker.tail.append(line.rstrip())
+            if SAVED in line:
+                worker.folder = Path(line.partition(SAVED)[2].strip())
+            tell(worker, line)
+        worker.status = worker.process.wait()
+        tell(worker, "")
 
+    with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(train, worker) for worker in workers]
         try:
             for done in waiting:
@@ -139,7 +160,6 @@ def train_seeds(
                     with contextlib.suppress(ProcessLookupError):
                         worker.process.send_signal(signal.SIGTERM)
             raise
-    return workers
 
 
 def choose_threads(jobs: int) -> int:

@@ -13,7 +13,7 @@ from shared.data.feeding import feed
 from shared.data.splits import Splits
 from shared.errors import UserError, check_at_least
 from shared.kernels.plan import LayerPlan, list_recurrent_layers, plan_model
-from shared.recurrent import Jit, set_cudnn
+from shared.recurrent import Jit, Surroundings, set_cudnn
 
 if TYPE_CHECKING:
     import keras
@@ -47,6 +47,11 @@ class TrainingConfig:
     """Updates between two looks of Keras at what happened; the numbers stay."""
     schedule: Literal["constant", "cosine"] = "constant"
     """cosine: the learning rate falls to nearly 0 over the epochs, epoch by epoch."""
+    clip: float | None = None
+    """Scale the gradient of all weights together down to at most this norm; None
+    leaves it as it is."""
+    stop_at: float | None = None
+    """Stop once the validation score is this good or better; None never."""
     seed: int = 0
     """Sets the split (or the data that are generated), the first weights, the order
     of batches and dropout."""
@@ -64,6 +69,13 @@ class TrainingConfig:
                 f"--learning-rate {self.learning_rate}: takes a number above 0, e.g. "
                 "0.001."
             )
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise UserError(
+                f"--clip {self.clip}: takes a norm above 0, e.g. 1; leave it away to "
+                "clip nothing."
+            )
+        if self.stop_at is not None and not math.isfinite(self.stop_at):
+            raise UserError(f"--stop-at {self.stop_at}: takes a score, e.g. 0.95.")
         if not 0 <= self.seed < 2**32:
             raise UserError(
                 f"--seed {self.seed}: takes a whole number from 0 to 2^32 - 1."
@@ -72,6 +84,20 @@ class TrainingConfig:
     def decides(self) -> dict[str, Any]:
         """Return what a recurrent layer must know of these settings."""
         return {"jit": self.jit}
+
+    def resolve(self, around: Surroundings) -> tuple[TrainingConfig, list[str]]:
+        """Refuse to clip a norm that is none, and change nothing.
+
+        Raises:
+            UserError: If the gradient of the embedding is not summed.
+        """
+        if self.clip is not None and around.sparse:
+            raise UserError(
+                f"--clip {self.clip:g} with --embedding-gradient sparse: Keras would "
+                "take the norm of a word's rows before they are summed; take "
+                "--embedding-gradient dense."
+            )
+        return self, []
 
     def compile_arguments(self) -> dict[str, Any]:
         """Return what `Model.compile` takes besides optimizer, loss and metrics."""
@@ -89,11 +115,12 @@ def set_seed(seed: int) -> None:
 
 
 def build_optimizer(training: TrainingConfig) -> keras.Optimizer:
-    """Return a new optimizer with the learning rate asked for."""
+    """Return a new optimizer with the learning rate and the clipping asked for."""
     import keras
 
     optimizer = keras.optimizers.get(training.optimizer)
     optimizer.learning_rate = training.learning_rate
+    optimizer.global_clipnorm = training.clip
     return optimizer
 
 
@@ -108,7 +135,7 @@ def fit(
     Args:
         model: Compiled with the loss and the metric of the folder's score.
         splits: Inputs as arrays or windows; the test part is not touched.
-        training: Batch size, epochs, schedule, patience.
+        training: Batch size, epochs, schedule, when to stop.
         folder: An open run folder; its score picks the best epoch, on validation.
 
     Returns:
@@ -124,6 +151,7 @@ def fit(
         epochs=training.epochs,
         batch_size=training.batch_size,
         patience=training.patience,
+        stop_at=training.stop_at,
     )
     _set_up_kernel(model, training, folder)
     if plans := plan_run(model, folder):

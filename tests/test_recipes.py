@@ -333,7 +333,8 @@ def test_recipes_never_import_each_other():
 
 
 @pytest.mark.parametrize(
-    "module", ["runs", "groups", "plots", "figures", "tables", "compare"]
+    "module",
+    ["runs", "groups", "plots", "figures", "tables", "compare", "horizon.__main__"],
 )
 def test_what_reads_run_folders_never_imports_keras(module):
     program = (

@@ -20,7 +20,10 @@ from shared.runs import find_runs, read_predictions
 from shared.training import TrainingConfig
 
 WEATHER = [name for name in RECIPES if name.startswith("weather")]
-GENERATED = ["sine_gru", "sine_next_step_gru", "scratch_gru", "vowel_gru", "sum_gru"]
+MEMORY = ["memory_gru", "memory_lstm", "memory_simple_rnn"]
+GENERATED = [
+    "sine_gru", "sine_next_step_gru", "scratch_gru", "vowel_gru", "sum_gru", *MEMORY
+]  # fmt: skip
 NO_KERAS_LAYER = {"weather_dense", "scratch_gru"}
 TOLERANCE = 1e-4
 STORED = PROJECT / "tests" / "stored_series_losses.json"
@@ -36,6 +39,8 @@ SMALL = {
     "sum_gru": ["--train-windows", "90", "--validation-windows", "20",
                 "--test-windows", "30", "--steps", "4", "--features", "2"],
 }  # fmt: skip
+for name in MEMORY:
+    SMALL[name] = ["--lag", "7", "--train-sequences", "90", "--test-sequences", "30"]
 for name in WEATHER:
     SMALL[name] = ["--lookback", "21", "--sampling", "2", "--delay", "5"]
 
@@ -77,6 +82,9 @@ PARAMETERS = {
     "scratch_gru": count_gru(1, 20) + 21,
     "vowel_gru": count_gru(5, 32) + 5 * 33,
     "sum_gru": count_gru(5, 64) + 65,
+    "memory_gru": count_gru(2, 32) + 33,
+    "memory_lstm": 4 * (2 * 32 + 32 * 32 + 32) + 33,
+    "memory_simple_rnn": (2 * 32 + 32 * 32 + 32) + 33,
 }  # fmt: skip
 
 
@@ -101,6 +109,7 @@ def train(recipe, tmp_path, *flags):
 
 def load_splits(recipe, tmp_path, **changes):
     """Return the splits that a recipe would train on, and its settled config."""
+    from shared.data.memory import make_memory
     from shared.data.sine import make_sine
     from shared.data.sums import make_sums
     from shared.data.vowels import make_vowels
@@ -113,6 +122,7 @@ def load_splits(recipe, tmp_path, **changes):
         config = settle(dataclasses.replace(config, weather=weather))
         return load_weather(config.weather), config
     make = {"sine": make_sine, "vowels": make_vowels, "sums": make_sums}
+    make["memory"] = make_memory
     (part,) = {field.name for field in dataclasses.fields(config)} & set(make)
     return make[part](getattr(config, part), 0), config
 
@@ -235,7 +245,9 @@ def test_a_reversed_network_sees_reversed_windows(tmp_path):
     assert outputs[0] == pytest.approx(outputs[1], abs=1e-5)
 
 
-@pytest.mark.parametrize("recipe", sorted({*WEATHER, *GENERATED} - NO_KERAS_LAYER))
+@pytest.mark.parametrize(
+    "recipe", sorted({*WEATHER, *GENERATED} - NO_KERAS_LAYER - {*MEMORY})
+)
 def test_variants_of_the_layer_train(recipe, tmp_path):
     flags = ["--return-sequences", "--implementation", "1"]
     flags += ["--kernel-regularizer", "l2:0.01"]
@@ -263,6 +275,10 @@ BAD_FLAGS = {
     ),
     ("vowel_gru", "--order", "7"): "--order 7",
     ("sum_gru", "--steps", "0"): "--steps 0",
+    ("memory_gru", "--lag", "3"): "--lag 3",
+    ("memory_lstm", "--symbols", "1"): "--symbols 1",
+    ("memory_lstm", "--return-sequences"): "needs no memory",
+    ("memory_simple_rnn", "--go-backwards"): "needs no memory",
 }
 
 
@@ -369,6 +385,7 @@ def test_texts_are_drawn_from_what_the_network_says():
 
 def test_every_data_setting_decides_which_bars_are_meant():
     from shared.data.imdb import ReviewsConfig
+    from shared.data.memory import MemoryConfig
     from shared.data.sine import SineConfig
     from shared.data.sums import SumsConfig
     from shared.data.vowels import VowelsConfig
@@ -377,7 +394,9 @@ def test_every_data_setting_decides_which_bars_are_meant():
     # What the network alone sees otherwise: the bars stay what they are.
     network_only = {"padding", "mask", "batching", "embedding_size", "reverse"}
     network_only |= {"embedding_gradient"}
-    for config in (ReviewsConfig, SineConfig, SumsConfig, VowelsConfig, WeatherConfig):
+    for config in (
+        ReviewsConfig, SineConfig, SumsConfig, VowelsConfig, WeatherConfig, MemoryConfig
+    ):  # fmt: skip
         names = {field.name for field in dataclasses.fields(config)}
         assert names <= set(BAR_SETTINGS) | NO_EXPERIMENT | network_only, config
 

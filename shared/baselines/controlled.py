@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -58,6 +59,31 @@ def sum_bars(splits: Splits) -> list[Bar]:
             SQUARES,
         ),
         floor_bar("the sum itself", splits, SQUARES),
+    ]
+
+
+def memory_bars(splits: Splits) -> list[Bar]:
+    """Return the lines of the memory tasks: no memory at all, and perfect memory.
+
+    The last step of a sequence tells nothing of the target. Without memory the best
+    guess is its mean, 1, in adding: the squared error is the variance of a sum of two
+    numbers uniform in [0, 1), 2 / 12 = 0.1667 (Bai et al. 2018 print 0.1767, which no
+    two such numbers have). In recall all symbols are equally likely.
+    """
+    shape = splits.test.best_possible.shape[1:]
+    if not shape:
+        return [
+            make_bar(
+                "predict 1, no memory", splits, lambda p: np.ones(len(p)), SQUARES
+            ),
+            floor_bar("the sum itself", splits, SQUARES),
+        ]
+    (symbols,) = shape
+    chance = {"loss": math.log(symbols), "accuracy": 1 / symbols}
+    columns = {"loss": "cross_entropy", "accuracy": "accuracy"}
+    return [
+        Bar("guess, no memory", validation=chance, test=chance),
+        floor_bar("the symbol itself", splits, columns),
     ]
 
 

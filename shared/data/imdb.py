@@ -71,8 +71,12 @@ class ReviewsConfig:
         return None if self.batching == "bucketed" else self.length
 
     def decides(self) -> dict[str, Any]:
-        """Return what a recurrent layer must know of these settings."""
-        return {"mask_side": self.mask_side, "even": self.steps is not None}
+        """Return what other parts of the recipe must know of these settings."""
+        return {
+            "mask_side": self.mask_side,
+            "even": self.steps is not None,
+            "sparse": self.embedding_gradient == "sparse",
+        }
 
     def resolve(self, around: Any) -> tuple[ReviewsConfig, list[str]]:
         """Return the settings with what follows from others, and no remarks."""

@@ -1,0 +1,169 @@
+"""Which trainings the memory horizon asks for, and what counts as solved."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.environment import PROJECT
+from shared.flags import spell_value
+from shared.groups import NO_EXPERIMENT
+from shared.metrics import ACCURACY, SQUARED_ERROR, Score
+from shared.runs import Run
+
+LAGS = (10, 20, 50, 100, 200, 400)
+CELLS = ("simple-rnn", "lstm", "gru")
+# Named one by one, so that a run with other defaults is never taken for one of these.
+SETTINGS = {
+    "units": 32,
+    "optimizer": "adam",
+    "batch_size": 50,
+    "epochs": 40,
+    "symbols": 8,
+    "delays": "mixed",
+    "train_sequences": 5_000,
+    "validation_sequences": 1_000,
+    "test_sequences": 2_000,
+}
+# Of 0.001, 0.002 and 0.005 the one that solved most at lags 20 to 100 on seed 0.
+LEARNING_RATES = {"simple-rnn": 0.001, "lstm": 0.005, "gru": 0.005}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task is judged by.
+
+    Attributes:
+        name: `adding` or `recall`.
+        score: Its figure.
+        solved: Test score from which on the task counts as solved.
+        stop_at: Validation score at which training stops, a little beyond `solved`,
+            so that the test does not fall short of it by chance.
+        solved_in_words: For titles, with what is scored without memory.
+    """
+
+    name: str
+    score: Score
+    solved: float
+    stop_at: float
+    solved_in_words: str
+
+    def is_solved(self, value: float) -> bool:
+        """Return whether a test score is good enough."""
+        return not self.score.is_better(self.solved, value) and not math.isnan(value)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            "adding",
+            SQUARED_ERROR,
+            solved=1 / 60,
+            stop_at=0.01,
+            solved_in_words="MSE at most 0.0167; without memory 0.1667",
+        ),
+        Task(
+            "recall",
+            ACCURACY,
+            solved=0.95,
+            stop_at=0.99,
+            solved_in_words="accuracy at least 0.95; without memory 0.125",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One cell in one form on one task, to be tried at growing lags.
+
+    Attributes:
+        task: Key of `TASKS`.
+        cell: One of `CELLS`.
+        variant: What differs from the layer's defaults, in words; empty if nothing.
+        changes: The same as flags.
+    """
+
+    task: str
+    cell: str
+    variant: str = ""
+    changes: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The cell and what differs."""
+        return f"{self.cell}, {self.variant}" if self.variant else self.cell
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: a chain at one lag with one seed."""
+
+    chain: Chain
+    lag: int
+    seed: int
+    epochs: int
+
+    @property
+    def label(self) -> str:
+        """Name it in a line."""
+        return f"{self.chain.task} {self.chain.label}, lag {self.lag}, seed {self.seed}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that is named, by flag."""
+        task = TASKS[self.chain.task]
+        named = {"task": task.name, "lag": self.lag, "stop_at": task.stop_at}
+        named |= {"learning_rate": LEARNING_RATES[self.chain.cell]}
+        return SETTINGS | named | {"epochs": self.epochs} | self.chain.changes
+
+    def command(self, results_dir: Path) -> list[str]:
+        """Return the command line of the training, without `--threads`."""
+        recipe = PROJECT / "recipes" / f"memory_{self.chain.cell.replace('-', '_')}.py"
+        settings = self.settings | {"seed": self.seed, "results_dir": results_dir}
+        flags = [spell_value(name, value) for name, value in settings.items()]
+        words = [word for flag in flags for word in flag.split(" ", 1)]
+        return [sys.executable, str(recipe), *words]
+
+    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
+        """Return whether a run is this training, finished, under these versions."""
+        settings = run.config["settings"]
+        extra = run.config["changed"].keys() - self.settings.keys() - NO_EXPERIMENT
+        return (
+            run.recipe == f"memory-{self.chain.cell}"
+            and run.state == "finished"
+            and run.seed == self.seed
+            and not extra
+            and run.config["versions"] == versions
+            and all(settings.get(k) == value for k, value in self.settings.items())
+        )
+
+
+def list_chains(tasks: Sequence[str], cells: Sequence[str], full: bool) -> list[Chain]:
+    """Return what is tried: every cell on every task, and in full its variants.
+
+    The uniform first weights have the variance of orthogonal ones, 1 / units
+    (Glorot's bounds for a square matrix), so that only the angles differ.
+    """
+    chains = [Chain(task, cell) for task in tasks for cell in cells]
+    variants: dict[tuple[str, str], dict[str, Any]] = {
+        ("adding", "uniform weights"): {"recurrent_initializer": "glorot_uniform"},
+        ("adding", "clipped at 1"): {"clip": 1.0},
+        ("adding", "forget bias 0"): {"unit_forget_bias": False},
+        ("recall", "fixed delays"): {"delays": "fixed"},
+    }
+    for (task, variant), changes in variants.items() if full else ():
+        for cell in cells:
+            if task in tasks and (cell == "lstm" or variant != "forget bias 0"):
+                chains.append(Chain(task, cell, variant, changes))
+    return chains
+
+
+def count_updates(epochs: int) -> int:
+    """Return how many updates so many epochs are."""
+    return epochs * math.ceil(SETTINGS["train_sequences"] / SETTINGS["batch_size"])

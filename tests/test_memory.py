@@ -1,0 +1,138 @@
+"""The memory tasks: only what stands far back tells the target."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from recipes import imdb_gru, sum_gru
+from shared.baselines.controlled import memory_bars
+from shared.data.memory import MemoryConfig, make_memory
+from shared.errors import UserError
+from shared.flags import settle
+from shared.training import build_optimizer
+
+ADDING = MemoryConfig("adding", 7, 5, "mixed", 600, 11, 3_000)
+RECALL = dataclasses.replace(ADDING, task="recall")
+
+
+def test_adding_is_the_sum_of_one_marked_number_in_each_half():
+    splits = make_memory(ADDING, seed=3)
+    inputs, targets = splits.test.inputs, splits.test.targets
+    assert inputs.shape == (3_000, 7, 2)
+    assert inputs.dtype == np.float32
+    values, markers = inputs[:, :, 0], inputs[:, :, 1]
+    assert targets == pytest.approx((values * markers).sum(axis=1))
+    assert (markers[:, :3].sum(axis=1) == 1).all()
+    assert (markers[:, 3:].sum(axis=1) == 1).all()
+    # Every place but the last is marked now and then.
+    assert (markers.any(axis=0) == [True] * 6 + [False]).all()
+    assert np.array_equal(splits.test.best_possible, targets)
+
+
+def test_recall_asks_for_the_first_symbol():
+    splits = make_memory(RECALL, seed=3)
+    inputs, targets = splits.test.inputs, splits.test.targets
+    assert inputs.shape == (3_000, 9, 7)
+    symbols, marker, question = inputs[:, :, :5], inputs[:, :, 5], inputs[:, :, 6]
+    assert (symbols[:, :8].sum(axis=2) == 1).all()
+    assert np.array_equal(symbols[:, 0].argmax(axis=1), targets)
+    assert np.array_equal(marker, np.eye(9)[[0] * 3_000])
+    assert np.array_equal(question, np.eye(9)[[8] * 3_000])
+    assert not symbols[:, 8].any()  # the last step is the same in all
+    assert np.array_equal(splits.test.best_possible.argmax(axis=1), targets)
+    assert set(targets) == set(range(5))
+
+
+@pytest.mark.parametrize("delays", ["mixed", "fixed"])
+def test_training_marks_any_symbol_or_the_first(delays):
+    config = dataclasses.replace(RECALL, delays=delays)
+    train = make_memory(config, seed=0).train
+    marked = train.inputs[:, :, 5].argmax(axis=1)
+    assert set(marked) == (set(range(8)) if delays == "mixed" else {0})
+    rows = np.arange(600)
+    assert np.array_equal(train.inputs[rows, marked, :5].argmax(axis=1), train.targets)
+
+
+@pytest.mark.parametrize("config", [ADDING, RECALL], ids=lambda c: c.task)
+def test_what_stands_near_the_end_tells_nothing(config):
+    """A least-squares fit to all but what must be remembered is no better than none."""
+    splits = make_memory(dataclasses.replace(config, train_sequences=6_000), seed=1)
+    train, test = splits.train, splits.test
+    one_hot = np.eye(5)
+    goal = train.targets if config.task == "adding" else one_hot[train.targets]
+
+    def read(part):
+        seen = part.inputs[:, 1:] if config.task == "recall" else part.inputs[:, -1:]
+        flat = seen.reshape(len(part), -1).astype(float)
+        return np.column_stack([flat, np.ones(len(part))])
+
+    if config.task == "recall":  # where the symbol itself is not among what is seen
+        fixed = dataclasses.replace(config, delays="fixed", train_sequences=6_000)
+        train = make_memory(fixed, seed=1).train
+        goal = one_hot[train.targets]
+    weights, *_ = np.linalg.lstsq(read(train), goal, rcond=None)
+    guess = read(test) @ weights
+    if config.task == "adding":
+        assert np.mean((guess - test.targets) ** 2) > 0.98 * np.var(test.targets)
+    else:
+        assert np.mean(guess.argmax(axis=1) == test.targets) < 0.2 + 4 * 0.0073
+
+
+def test_the_parts_and_the_seeds_differ():
+    for config in (ADDING, RECALL):
+        first, again, other = (make_memory(config, seed) for seed in (0, 0, 1))
+        assert np.array_equal(first.test.inputs, again.test.inputs)
+        assert not np.array_equal(first.test.inputs, other.test.inputs)
+        assert not np.array_equal(first.train.inputs[:11], first.validation.inputs)
+
+
+def test_bars_of_no_memory_and_of_perfect_memory():
+    none, all_ = memory_bars(make_memory(ADDING, 0))
+    assert none.test["mse"] == pytest.approx(2 / 12, rel=0.05)
+    assert all_.test == {"loss": 0, "mse": 0}
+    assert (none.is_floor, all_.is_floor) == (False, True)
+    none, all_ = memory_bars(make_memory(RECALL, 0))
+    assert none.test == {"loss": math.log(5), "accuracy": 0.2}
+    assert all_.test["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lag": 3}, "--lag 3: takes whole numbers from 4"),
+        ({"task": "recall", "lag": -1}, "--lag -1: takes whole numbers from 0"),
+        ({"symbols": 1}, "--symbols 1"),
+        ({"train_sequences": 0}, "--train-sequences 0"),
+        ({"test_sequences": 1}, "--test-sequences 1"),
+    ],
+)
+def test_tasks_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(ADDING, **changes).check()
+    dataclasses.replace(RECALL, lag=0).check()
+
+
+def test_clipping_scales_the_gradient_of_all_weights_together():
+    # Loss 3a + 4b: gradient (3, 4) of norm 5, so a norm of 1 leaves a fifth.
+    for clip, expected in ((None, [-3, -4]), (1.0, [-0.6, -0.8]), (7.0, [-3, -4])):
+        training = dataclasses.replace(
+            sum_gru.Config().training, optimizer="sgd", learning_rate=1.0, clip=clip
+        )
+        weights = [keras.Variable(0.0), keras.Variable(0.0)]
+        optimizer = build_optimizer(training)
+        gradients = [keras.ops.convert_to_tensor(value) for value in (3.0, 4.0)]
+        optimizer.apply(gradients, weights)
+        assert [float(w.value) for w in weights] == pytest.approx(expected)
+
+
+def test_the_rows_of_a_word_are_not_clipped_before_they_are_summed():
+    config = imdb_gru.Config()
+    training = dataclasses.replace(config.training, clip=1.0)
+    config = dataclasses.replace(config, training=training)
+    with pytest.raises(UserError, match="--embedding-gradient dense"):
+        settle(config)
+    dense = dataclasses.replace(config.reviews, embedding_gradient="dense")
+    assert settle(dataclasses.replace(config, reviews=dense)).training.clip == 1.0

@@ -1,10 +1,10 @@
-"""Compare saved runs: curves on one axis, and a table.
+"""Compare saved runs: curves on one axis, a table, and a verdict for each pair.
 
     make compare RUNS="imdb-gru imdb-lstm"
     python -m shared.compare imdb-gru results/runs/imdb-lstm/2026-11-21T11-00-00Z-seed0
 
 Takes recipe names (all their finished runs), run folders, or nothing (everything).
-Writes a picture and three CSV files to results/comparisons. Reads files only.
+Writes two pictures and four CSV files to results/comparisons. Reads files only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.cost import COSTS, find_cost, find_front, spell_fronts
 from shared.environment import PROJECT
 from shared.files import to_csv, write_text, write_whole
 from shared.flags import one_line_errors, parse
 from shared.groups import Group, choose_runs, group_runs, list_bars
 from shared.runs import RUNS, Run, spell_kernels
 from shared.tables import spell, spell_metric
+from shared.verdicts import (
+    MOST_GROUPS,
+    Verdict,
+    find_best,
+    judge_groups,
+    list_verdict_rows,
+)
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -42,9 +50,11 @@ class Options:
     results_dir: Path = RUNS
     """Folder of all runs."""
     to: Path = COMPARISONS
-    """Folder for the picture and the CSV files."""
+    """Folder for the pictures and the CSV files."""
     name: str = ""
     """Name of these files; the default is made from what is compared."""
+    verdicts: bool = True
+    """Say which is better and how sure that is; takes a moment for each pair."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,61 +67,87 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs, left_out = choose_runs(options.runs, options.results_dir)
         groups = group_runs(runs)
         options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
-        show_groups(groups)
+        verdicts: list[Verdict] = []
+        for data in dict.fromkeys(group.data for group in groups):
+            members = [group for group in groups if group.data == data]
+            show_groups(members)
+            if options.verdicts:
+                found = judge_groups(members)
+                show_verdicts(found, members)
+                verdicts += found
         for note in left_out:
             print(note)
-        for path in write_comparison(
-            groups, options.to, options.name or _name(options)
-        ):
+        name = options.name or _name(options)
+        for path in write_comparison(groups, options.to, name, verdicts):
             print(f"Saved {path}")
 
 
-def show_groups(groups: Sequence[Group]) -> None:
-    """Print a table per data set, with its bars below."""
-    console = Console(highlight=False)
-    for data in dict.fromkeys(group.data for group in groups):
-        members = [group for group in groups if group.data == data]
-        metric = _metric(members[0].runs[0])
-        table = Table(
-            title=f"{data}: {spell_metric(members[0].runs[0])}, mean ± standard "
-            "deviation over n seeds",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
+def show_groups(members: Sequence[Group]) -> None:
+    """Print the table of one data set, its bars below, and who is efficient."""
+    first = members[0].runs[0]
+    metric = _metric(first)
+    table = Table(
+        title=f"{members[0].data}: {spell_metric(first)}, mean ± standard deviation "
+        "over n seeds",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("run", overflow="fold")
+    for name in ("n", "best val", "epoch", "last val", "test", "weights", "s/epoch",
+                 "s", "MB"):  # fmt: skip
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in members:
+        row = _summarise(group)
+        epoch = row["best_epoch_mean"]
+        table.add_row(
+            Text(group.label),
+            str(row["runs"]),
+            _spread(row, "best_val"),
+            "-" if epoch is None else f"{epoch:.1f}",
+            _spread(row, "last_val"),
+            _spread(row, "test_best"),
+            f"{row['parameters']:,}",
+            f"{row['seconds_per_epoch']:.1f}",
+            _whole(row["seconds_mean"]),
+            _whole(row["peak_memory_mb_mean"]),
         )
-        table.add_column("run", overflow="fold")
-        for name in (
-            "n",
-            "best val",
-            "epoch",
-            "last val",
-            "test",
-            "weights",
-            "s/epoch",
-        ):
-            table.add_column(name, justify="right", no_wrap=True)
-        for group in members:
-            row = _summarise(group)
-            epoch = row["best_epoch_mean"]
-            table.add_row(
-                Text(group.label),
-                str(row["runs"]),
-                _spread(row, "best_val"),
-                "-" if epoch is None else f"{epoch:.1f}",
-                _spread(row, "last_val"),
-                _spread(row, "test_best"),
-                f"{row['parameters']:,}",
-                f"{row['seconds_per_epoch']:.1f}",
-            )
-        for bar in list_bars(members):
-            scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
-            table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
-        console.print(table)
-        kernels = {g.label: _spell_kernels(g) for g in members if _spell_kernels(g)}
-        if len(set(kernels.values())) > 1:
-            print("The kernels differ, which can move times and last digits:")
-            for label, told in kernels.items():
-                print(f"  {label}: {told}")
+    for bar in list_bars(members):
+        scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
+        table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
+    Console(highlight=False).print(table)
+    if len(members) > 1:
+        for sentence in spell_fronts(members):
+            print(sentence)
+        print()
+    kernels = {g.label: _spell_kernels(g) for g in members if _spell_kernels(g)}
+    if len(set(kernels.values())) > 1:
+        print("The kernels differ, which can move times and last digits:")
+        for label, told in kernels.items():
+            print(f"  {label}: {told}")
+        print()
+
+
+def show_verdicts(verdicts: Sequence[Verdict], members: Sequence[Group]) -> None:
+    """Print a sentence per pair with what else differs, and one per best bar."""
+    pairs = [verdict for verdict in verdicts if not verdict.is_bar]
+    bars = [verdict for verdict in verdicts if verdict.is_bar]
+    if len(members) > MOST_GROUPS:
+        print(
+            f"{len(members)} groups: each is held against {find_best(members).label}, "
+            "the best on validation."
+        )
+    for verdict in pairs:
+        print(f"- {verdict.sentence}")
+        for sentence in verdict.differs:
+            print(f"    {sentence}")
+    if bars:
+        print("Against the simple model that is best on validation:")
+    for verdict in bars:
+        print(f"- {verdict.sentence}")
+    if verdicts:
+        print()
 
 
 def _spell_kernels(group: Group) -> str:
@@ -119,29 +155,49 @@ def _spell_kernels(group: Group) -> str:
     return " / ".join(dict.fromkeys(filter(None, told)))
 
 
-def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
-    """Write the picture, the table of groups, of single runs, and all curves.
+def write_comparison(
+    groups: Sequence[Group], folder: Path, name: str, verdicts: Sequence[Verdict]
+) -> list[Path]:
+    """Write pictures and tables.
+
+    Args:
+        groups: At least one.
+        folder: Made if missing.
+        name: Of the files: curves and cost as pictures; groups, single runs, all
+            epochs and verdicts as CSV files.
+        verdicts: Written only where there are some.
 
     Returns:
-        The four paths.
+        The paths.
     """
+    from shared.cost_plot import draw_cost
     from shared.plots import draw_comparison
 
-    endings = (".png", ".csv", "-runs.csv", "-curves.csv")
-    paths = [folder / f"{name}{ending}" for ending in endings]
-    figure = draw_comparison(groups)
-    write_whole(paths[0], lambda part: figure.savefig(part))
-    write_text(paths[1], to_csv(_list_rows(groups)))
-    write_text(paths[2], to_csv(_list_runs(groups)))
-    write_text(paths[3], to_csv(_list_epochs(groups)))
-    return paths
+    for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
+        figure = draw(groups)
+        write_whole(folder / f"{name}{ending}", figure.savefig)
+    tables = {
+        ".csv": _list_rows(groups),
+        "-runs.csv": _list_runs(groups),
+        "-curves.csv": _list_epochs(groups),
+    }
+    if verdicts:
+        tables["-verdicts.csv"] = list_verdict_rows(verdicts)
+    for ending, rows in tables.items():
+        write_text(folder / f"{name}{ending}", to_csv(rows))
+    return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
 
 
 def _list_rows(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
     """Yield the rows of the table: every group, and below them the bars of its data."""
     for data in dict.fromkeys(group.data for group in groups):
         members = [group for group in groups if group.data == data]
-        rows = [_summarise(group) for group in members]
+        fronts = {cost: find_front(members, cost) for cost in COSTS}
+        rows = [
+            _summarise(group)
+            | {"efficient": " ".join(c for c in COSTS if group in fronts[c])}
+            for group in members
+        ]
         yield from rows
         metric = rows[0]["metric"]
         for bar in list_bars(members):
@@ -179,6 +235,9 @@ def _summarise(group: Group) -> dict[str, Any]:
     row["parameters"] = summaries[0]["parameters"]
     seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
     row["seconds_per_epoch"] = round(seconds, 3)
+    for cost in ("seconds", "peak_memory_mb"):
+        mean = find_cost(group, cost)
+        row[f"{cost}_mean"] = None if mean is None else _round(mean)
     return row
 
 
@@ -205,6 +264,9 @@ def _list_runs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
             "above_floor": floor.get("difference"),
             "standard_error": floor.get("standard_error"),
             "leak": floor.get("leak"),
+            "parameters": summary["parameters"],
+            "seconds": summary["seconds"],
+            "peak_memory_mb": summary["peak_memory_mb"],
         } | {f"test of {name}": bars.get(name) for name in names}
 
 
@@ -226,6 +288,10 @@ def _spread(row: dict[str, Any], name: str) -> str:
     if mean is None:
         return "-"
     return spell(mean) + (f"\n±{spell(deviation)}" if deviation is not None else "")
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _round(value: float) -> float:

@@ -57,7 +57,7 @@ def draw_curves(run: Run) -> Figure:
                 best["epoch"], best[f"val_{metric}"], "o", ms=11, mfc="none",
                 mec=COLOURS[1], mew=1.6, label=f"best epoch ({best['epoch']})",
             )  # fmt: skip
-        _finish_panel(axis, spell_title(metric, _unit(run)))
+        finish_panel(axis, spell_title(metric, _unit(run)))
     add_legend(axes[0, -1])
     add_title(figure, _title(run))
     return figure
@@ -90,7 +90,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
             _scale(values, axis)
             _draw_bars(axis, list_bars(members), metric)
             title = spell_title(metric, _unit(members[0].runs[0]))
-            _finish_panel(axis, f"Validation {title[0].lower()}{title[1:]} on {name}")
+            finish_panel(axis, f"Validation {title[0].lower()}{title[1:]} on {name}")
         repeated = any(len(group.runs) > 1 for group in members)
         title = "line: mean of seeds, band: range" if repeated else None
         legend = add_legend(row[len(metrics[name]) - 1], title)
@@ -198,11 +198,13 @@ def _scale(values: Sequence[float], axis: Axes) -> None:
         axis.set_yscale("log")
 
 
-def _finish_panel(axis: Axes, title: str) -> None:
+def finish_panel(axis: Axes, title: str, across: str = "epoch") -> None:
+    """Give a panel its title, the name of its horizontal axis, and a light grid."""
     lines = textwrap.wrap(title, TITLE_WIDTH, break_on_hyphens=False)
     axis.set_title(plain_text("\n".join(lines)), fontsize=10)
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_xlabel(across)
+    if across == "epoch":
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,20 +22,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.cost import COSTS, find_cost, find_front, spell_fronts
+from shared.cost import spell_fronts
 from shared.environment import PROJECT
 from shared.files import to_csv, write_text, write_whole
 from shared.flags import one_line_errors, parse
 from shared.groups import Group, choose_runs, group_runs, list_bars
-from shared.runs import RUNS, Run, spell_kernels
-from shared.tables import spell, spell_metric
-from shared.verdicts import (
-    MOST_GROUPS,
-    Verdict,
-    find_best,
-    judge_groups,
-    list_verdict_rows,
+from shared.rows import (
+    get_metric,
+    list_epochs,
+    list_groups,
+    list_runs,
+    list_verdicts,
+    summarise,
 )
+from shared.runs import RUNS, spell_kernels
+from shared.tables import spell, spell_metric
+from shared.verdicts import MOST_GROUPS, Verdict, find_best, judge_groups
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -85,21 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def show_groups(members: Sequence[Group]) -> None:
     """Print the table of one data set, its bars below, and who is efficient."""
     first = members[0].runs[0]
-    metric = _metric(first)
+    metric = get_metric(first)
     table = Table(
         title=f"{members[0].data}: {spell_metric(first)}, mean ± standard deviation "
         "over n seeds",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
     )
     table.add_column("run", overflow="fold")
-    for name in ("n", "best val", "epoch", "last val", "test", "weights", "s/epoch",
-                 "s", "MB"):  # fmt: skip
+    for name in ("n", "best val", "epoch", "last val", "test", "weights\npeak MB",
+                 "s/epoch\ns in all"):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
     for group in members:
-        row = _summarise(group)
+        row = summarise(group)
         epoch = row["best_epoch_mean"]
         table.add_row(
             Text(group.label),
@@ -108,10 +108,8 @@ def show_groups(members: Sequence[Group]) -> None:
             "-" if epoch is None else f"{epoch:.1f}",
             _spread(row, "last_val"),
             _spread(row, "test_best"),
-            f"{row['parameters']:,}",
-            f"{row['seconds_per_epoch']:.1f}",
-            _whole(row["seconds_mean"]),
-            _whole(row["peak_memory_mb_mean"]),
+            f"{row['parameters']:,}\n{_whole(row['peak_memory_mb_mean'])}",
+            f"{row['seconds_per_epoch']:.1f}\n{_whole(row['seconds_mean'])}",
         )
     for bar in list_bars(members):
         scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
@@ -177,110 +175,15 @@ def write_comparison(
         figure = draw(groups)
         write_whole(folder / f"{name}{ending}", figure.savefig)
     tables = {
-        ".csv": _list_rows(groups),
-        "-runs.csv": _list_runs(groups),
-        "-curves.csv": _list_epochs(groups),
+        ".csv": list_groups(groups),
+        "-runs.csv": list_runs(groups),
+        "-curves.csv": list_epochs(groups),
     }
     if verdicts:
-        tables["-verdicts.csv"] = list_verdict_rows(verdicts)
+        tables["-verdicts.csv"] = list_verdicts(verdicts)
     for ending, rows in tables.items():
         write_text(folder / f"{name}{ending}", to_csv(rows))
     return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
-
-
-def _list_rows(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    """Yield the rows of the table: every group, and below them the bars of its data."""
-    for data in dict.fromkeys(group.data for group in groups):
-        members = [group for group in groups if group.data == data]
-        fronts = {cost: find_front(members, cost) for cost in COSTS}
-        rows = [
-            _summarise(group)
-            | {"efficient": " ".join(c for c in COSTS if group in fronts[c])}
-            for group in members
-        ]
-        yield from rows
-        metric = rows[0]["metric"]
-        for bar in list_bars(members):
-            row = dict.fromkeys(rows[0], None) | {"run": bar["name"], "data": data}
-            row |= {"metric": metric, "best_val_mean": bar["validation"].get(metric)}
-            yield row | {"test_best_mean": bar["test"].get(metric)}
-
-
-def _summarise(group: Group) -> dict[str, Any]:
-    """Return one row of the table: means, spread (standard deviation) and cost."""
-    metric = _metric(group.runs[0])
-    summaries = [run.summary for run in group.runs]
-    values = {
-        "best_val": [s["best"] and s["best"][f"val_{metric}"] for s in summaries],
-        "last_val": [s["last"] and s["last"][f"val_{metric}"] for s in summaries],
-        "test_best": [
-            s["test"] and s["test"]["best"][f"test_{metric}"] for s in summaries
-        ],
-        "test_last": [
-            s["test"] and s["test"]["last"][f"test_{metric}"] for s in summaries
-        ],
-        "best_epoch": [s["best"] and s["best"]["epoch"] for s in summaries],
-    }
-    row: dict[str, Any] = {
-        "run": group.label,
-        "data": group.data,
-        "metric": metric,
-        "runs": len(summaries),
-        "seeds": " ".join(str(run.seed) for run in group.runs),
-    }
-    for name, column in values.items():
-        known = [value for value in column if value is not None]
-        row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
-        row[f"{name}_sd"] = _round(statistics.stdev(known)) if len(known) > 1 else None
-    row["parameters"] = summaries[0]["parameters"]
-    seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
-    row["seconds_per_epoch"] = round(seconds, 3)
-    for cost in ("seconds", "peak_memory_mb"):
-        mean = find_cost(group, cost)
-        row[f"{cost}_mean"] = None if mean is None else _round(mean)
-    return row
-
-
-def _list_runs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    """Yield a row per run: its scores, how far it is from the floor, and its bars."""
-    runs = [(group, run) for group in groups for run in group.runs]
-    names = dict.fromkeys(b["name"] for _, run in runs for b in run.summary["bars"])
-    for group, run in runs:
-        summary, metric = run.summary, _metric(run)
-        best, last, test = (summary[key] or {} for key in ("best", "last", "test"))
-        floor = summary.get("floor_check") or {}
-        bars = {bar["name"]: bar["test"].get(metric) for bar in summary["bars"]}
-        yield {
-            "run": group.label,
-            "data": run.data,
-            "metric": metric,
-            "seed": run.seed,
-            "best_epoch": best.get("epoch"),
-            "best_val": best.get(f"val_{metric}"),
-            "last_val": last.get(f"val_{metric}"),
-            "test_best": test.get("best", {}).get(f"test_{metric}"),
-            "test_last": test.get("last", {}).get(f"test_{metric}"),
-            "floor": floor.get("floor"),
-            "above_floor": floor.get("difference"),
-            "standard_error": floor.get("standard_error"),
-            "leak": floor.get("leak"),
-            "parameters": summary["parameters"],
-            "seconds": summary["seconds"],
-            "peak_memory_mb": summary["peak_memory_mb"],
-        } | {f"test of {name}": bars.get(name) for name in names}
-
-
-def _list_epochs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    names = dict.fromkeys(
-        name for group in groups for run in group.runs for name in run.history
-    )
-    for group in groups:
-        for run in group.runs:
-            for k in range(len(run.history["epoch"])):
-                row = {"run": group.label, "data": run.data, "seed": run.seed}
-                row |= {n: run.history[n][k] if n in run.history else "" for n in names}
-                row["epoch"] = int(row["epoch"])
-                yield row
 
 
 def _spread(row: dict[str, Any], name: str) -> str:
@@ -292,15 +195,6 @@ def _spread(row: dict[str, Any], name: str) -> str:
 
 def _whole(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
-
-
-def _round(value: float) -> float:
-    """Keep six digits."""
-    return float(f"{value:.6g}")
-
-
-def _metric(run: Run) -> str:
-    return run.summary["score"]["metric"]
 
 
 def _name(options: Options) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from matplotlib.ticker import MaxNLocator
+
 from shared.cost import (
     COSTS,
     find_cost,
@@ -21,6 +23,7 @@ from shared.plots import (
     add_legend,
     finish_panel,
     make_panels,
+    make_room,
     wrap_label,
 )
 
@@ -50,6 +53,7 @@ def draw_cost(groups: Sequence[Group]) -> Figure:
             _draw_groups(axis, members, cost)
             finish_panel(axis, f"Test {title[0].lower()}{title[1:]} on {name}", label)
         _explain(row[-1], members)
+    make_room(figure)
     figure.supxlabel(
         "Seconds compare only where machine and load were the same, and are of runs of "
         "one machine here. Time and memory of the bars are not counted.",
@@ -88,6 +92,8 @@ def _draw_groups(axis: Axes, members: Sequence[Group], cost: str) -> None:
     costs = [find_cost(group, cost) for group in shown]
     if min(costs) > 0 and max(costs) / min(costs) > WIDE:
         axis.set_xscale("log")
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _explain(axis: Axes, members: Sequence[Group]) -> None:

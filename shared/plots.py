@@ -31,6 +31,7 @@ BAR_STYLES = (":", "--", "-.", (0, (1, 3)), (0, (6, 3)), (0, (3, 1, 1, 1, 1, 1))
 WIDE = 20  # ratio of the highest to the lowest score from which on logarithms help
 PANEL = (4.6, 3.7)  # inches
 LEGEND = 2.2  # inches beside each row of panels
+LEGEND_LINE = 0.17  # inches
 LABEL_WIDTH, TITLE_WIDTH = 34, 52  # characters that fit beside and above a panel
 
 
@@ -98,6 +99,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
         legend.set_in_layout(len(metrics[name]) == len(row))
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
+    make_room(figure)
     return figure
 
 
@@ -189,6 +191,19 @@ def make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     )
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def make_room(figure: Figure) -> None:
+    """Make each row of panels as high as its legend, which else presses them flat."""
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    heights = [PANEL[1]] * grid.nrows
+    for axis in figure.axes:
+        if (legend := axis.get_legend()) is not None:
+            lines = sum(t.get_text().count("\n") + 1 for t in legend.get_texts())
+            row = axis.get_subplotspec().rowspan.start
+            heights[row] = max(heights[row], LEGEND_LINE * (lines + 4))
+    grid.set_height_ratios(heights)
+    figure.set_figheight(sum(heights))
 
 
 def _scale(values: Sequence[float], axis: Axes) -> None:

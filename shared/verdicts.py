@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from shared.statistics import (
 from shared.tested import Tested, align_tests, read_tests
 
 MOST_GROUPS = 6  # of which all pairs are asked; 15 of them
+ENOUGH_SEEDS = 3  # below it their spread is hardly known
 POINTS = 0.005  # of accuracy: what a verdict of "no difference" is held against
 SHARE = 0.02  # of a mean error: the same
 
@@ -103,43 +104,6 @@ def find_best(groups: Sequence[Group]) -> Group:
     return max(groups, key=rate)
 
 
-def list_verdict_rows(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
-    """Yield a row per verdict for a CSV file."""
-    for verdict in verdicts:
-        found = verdict.difference
-        row: dict[str, Any] = {
-            "data": verdict.data,
-            "first": verdict.first,
-            "second": verdict.second,
-            "second_is_bar": verdict.is_bar,
-        }
-        columns = ("design", "seeds", "examples", "difference", "low", "high",
-                   "level", "p", "corrected_p", "corrected_low", "corrected_high",
-                   "corrected_level")  # fmt: skip
-        row |= dict.fromkeys(columns)
-        if found is not None:
-            low, high = found.interval()
-            corrected_low, corrected_high = found.interval(verdict.level)
-            row |= {
-                "design": found.design,
-                "seeds": " ".join(map(str, found.seeds)),
-                "examples": verdict.examples,
-                "difference": found.value,
-                "low": low,
-                "high": high,
-                "level": LEVEL,
-                "p": found.p,
-                "corrected_p": verdict.corrected,
-                "corrected_low": corrected_low,
-                "corrected_high": corrected_high,
-                "corrected_level": verdict.level,
-            }
-        row = {
-            k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()
-        }
-        yield row | {"sentence": verdict.sentence, "differs": " ".join(verdict.differs)}
-
-
 def _ask_pair(
     first: Group, second: Group, one: dict[int, Tested], other: dict[int, Tested]
 ) -> Verdict:
@@ -216,6 +180,8 @@ def _spell(
     scale, unit, effect = choose_unit(score, means)
     sign = scale if score["higher_is_better"] else -scale
     ends = sorted(sign * end for end in found.interval(verdict.level))
+    if score["metric"] == "accuracy":  # few seeds know no bounds, but it has some
+        ends = [min(max(end, -scale), scale) for end in ends]
     basis = spell_basis(verdict, count)
     if verdict.corrected > 1 - LEVEL:
         if found.standard_error == 0:
@@ -292,7 +258,7 @@ def _spell_need(
 ) -> str:
     """Say how many more seeds would settle an effect worth seeing."""
     wanted = f"{scale * effect:.2g}{unit}"
-    if found.design == "networks":
+    if found.design == "networks" or min(found.seeds) < ENOUGH_SEEDS:
         return "take three seeds or more."
     more = count_more_seeds(found, effect, level)
     if more is None:

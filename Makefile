@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare runs gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -19,8 +19,11 @@ setup: $(READY) ## make .venv and install what recipes need (every target does i
 $(RECIPES): $(READY)
 	@$(BIN)/python recipes/$(subst -,_,$@).py $(ARGS)
 
-compare: $(READY) ## overlay saved curves and print a table: RUNS="imdb-gru imdb-lstm" (none: all)
+compare: $(READY) ## which is better, and how sure is that: RUNS="imdb-gru imdb-lstm" (none: all)
 	@$(BIN)/python -m shared.compare $(RUNS) $(ARGS)
+
+runs: $(READY) ## list saved runs, filter them, remove them after a yes: ARGS=--help
+	@$(BIN)/python -m shared.manage_runs $(RUNS) $(ARGS)
 
 gradient-flow: $(READY) ## how much gradient reaches each step, first weights and trained: RUNS="imdb-gru imdb-lstm"
 	@$(BIN)/python -m shared.gradient_flow $(RUNS) $(ARGS)

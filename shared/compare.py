@@ -1,18 +1,17 @@
-"""Compare saved runs: curves on one axis, and a table.
+"""Compare saved runs: curves on one axis, a table, and a verdict for each pair.
 
     make compare RUNS="imdb-gru imdb-lstm"
     python -m shared.compare imdb-gru results/runs/imdb-lstm/2026-11-21T11-00-00Z-seed0
 
 Takes recipe names (all their finished runs), run folders, or nothing (everything).
-Writes a picture and three CSV files to results/comparisons. Reads files only.
+Writes two pictures and four CSV files to results/comparisons. Reads files only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.cost import spell_fronts
 from shared.environment import PROJECT
 from shared.files import to_csv, write_text, write_whole
 from shared.flags import one_line_errors, parse
 from shared.groups import Group, choose_runs, group_runs, list_bars
-from shared.runs import RUNS, Run, spell_kernels
+from shared.rows import (
+    get_metric,
+    list_epochs,
+    list_groups,
+    list_runs,
+    list_verdicts,
+    summarise,
+)
+from shared.runs import RUNS, spell_kernels
 from shared.tables import spell, spell_metric
+from shared.verdicts import MOST_GROUPS, Verdict, find_best, judge_groups
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -42,9 +51,11 @@ class Options:
     results_dir: Path = RUNS
     """Folder of all runs."""
     to: Path = COMPARISONS
-    """Folder for the picture and the CSV files."""
+    """Folder for the pictures and the CSV files."""
     name: str = ""
     """Name of these files; the default is made from what is compared."""
+    verdicts: bool = True
+    """Say which is better and how sure that is; takes a moment for each pair."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,61 +68,84 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs, left_out = choose_runs(options.runs, options.results_dir)
         groups = group_runs(runs)
         options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
-        show_groups(groups)
+        verdicts: list[Verdict] = []
+        for data in dict.fromkeys(group.data for group in groups):
+            members = [group for group in groups if group.data == data]
+            show_groups(members)
+            if options.verdicts:
+                found = judge_groups(members)
+                show_verdicts(found, members)
+                verdicts += found
         for note in left_out:
             print(note)
-        for path in write_comparison(
-            groups, options.to, options.name or name_files(options.runs)
-        ):
+        name = options.name or name_files(options.runs)
+        for path in write_comparison(groups, options.to, name, verdicts):
             print(f"Saved {path}")
 
 
-def show_groups(groups: Sequence[Group]) -> None:
-    """Print a table per data set, with its bars below."""
-    console = Console(highlight=False)
-    for data in dict.fromkeys(group.data for group in groups):
-        members = [group for group in groups if group.data == data]
-        metric = _metric(members[0].runs[0])
-        table = Table(
-            title=f"{data}: {spell_metric(members[0].runs[0])}, mean ± standard "
-            "deviation over n seeds",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
+def show_groups(members: Sequence[Group]) -> None:
+    """Print the table of one data set, its bars below, and who is efficient."""
+    first = members[0].runs[0]
+    metric = get_metric(first)
+    table = Table(
+        title=f"{members[0].data}: {spell_metric(first)}, mean ± standard deviation "
+        "over n seeds",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("run", overflow="fold")
+    for name in ("n", "best val", "epoch", "last val", "test", "weights\npeak MB",
+                 "s/epoch\ns in all"):  # fmt: skip
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in members:
+        row = summarise(group)
+        epoch = row["best_epoch_mean"]
+        table.add_row(
+            Text(group.label),
+            str(row["runs"]),
+            _spread(row, "best_val"),
+            "-" if epoch is None else f"{epoch:.1f}",
+            _spread(row, "last_val"),
+            _spread(row, "test_best"),
+            f"{row['parameters']:,}\n{_whole(row['peak_memory_mb_mean'])}",
+            f"{row['seconds_per_epoch']:.1f}\n{_whole(row['seconds_mean'])}",
         )
-        table.add_column("run", overflow="fold")
-        for name in (
-            "n",
-            "best val",
-            "epoch",
-            "last val",
-            "test",
-            "weights",
-            "s/epoch",
-        ):
-            table.add_column(name, justify="right", no_wrap=True)
-        for group in members:
-            row = _summarise(group)
-            epoch = row["best_epoch_mean"]
-            table.add_row(
-                Text(group.label),
-                str(row["runs"]),
-                _spread(row, "best_val"),
-                "-" if epoch is None else f"{epoch:.1f}",
-                _spread(row, "last_val"),
-                _spread(row, "test_best"),
-                f"{row['parameters']:,}",
-                f"{row['seconds_per_epoch']:.1f}",
-            )
-        for bar in list_bars(members):
-            scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
-            table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
-        console.print(table)
-        kernels = {g.label: _spell_kernels(g) for g in members if _spell_kernels(g)}
-        if len(set(kernels.values())) > 1:
-            print("The kernels differ, which can move times and last digits:")
-            for label, told in kernels.items():
-                print(f"  {label}: {told}")
+    for bar in list_bars(members):
+        scores = [spell(bar[part].get(metric)) for part in ("validation", "test")]
+        table.add_row(bar["name"], "", scores[0], "", "", scores[1], style="dim")
+    Console(highlight=False).print(table)
+    if len(members) > 1:
+        for sentence in spell_fronts(members):
+            print(sentence)
+        print()
+    kernels = {g.label: _spell_kernels(g) for g in members if _spell_kernels(g)}
+    if len(set(kernels.values())) > 1:
+        print("The kernels differ, which can move times and last digits:")
+        for label, told in kernels.items():
+            print(f"  {label}: {told}")
+        print()
+
+
+def show_verdicts(verdicts: Sequence[Verdict], members: Sequence[Group]) -> None:
+    """Print a sentence per pair with what else differs, and one per best bar."""
+    pairs = [verdict for verdict in verdicts if not verdict.is_bar]
+    bars = [verdict for verdict in verdicts if verdict.is_bar]
+    if len(members) > MOST_GROUPS:
+        print(
+            f"{len(members)} groups: each is held against {find_best(members).label}, "
+            "the best on validation."
+        )
+    for verdict in pairs:
+        print(f"- {verdict.sentence}")
+        for sentence in verdict.differs:
+            print(f"    {sentence}")
+    if bars:
+        print("Against the simple model that is best on validation:")
+    for verdict in bars:
+        print(f"- {verdict.sentence}")
+    if verdicts:
+        print()
 
 
 def _spell_kernels(group: Group) -> str:
@@ -119,106 +153,37 @@ def _spell_kernels(group: Group) -> str:
     return " / ".join(dict.fromkeys(filter(None, told)))
 
 
-def write_comparison(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
-    """Write the picture, the table of groups, of single runs, and all curves.
+def write_comparison(
+    groups: Sequence[Group], folder: Path, name: str, verdicts: Sequence[Verdict]
+) -> list[Path]:
+    """Write pictures and tables.
+
+    Args:
+        groups: At least one.
+        folder: Made if missing.
+        name: Of the files: curves and cost as pictures; groups, single runs, all
+            epochs and verdicts as CSV files.
+        verdicts: Written only where there are some.
 
     Returns:
-        The four paths.
+        The paths.
     """
+    from shared.cost_plot import draw_cost
     from shared.plots import draw_comparison
 
-    endings = (".png", ".csv", "-runs.csv", "-curves.csv")
-    paths = [folder / f"{name}{ending}" for ending in endings]
-    figure = draw_comparison(groups)
-    write_whole(paths[0], lambda part: figure.savefig(part))
-    write_text(paths[1], to_csv(_list_rows(groups)))
-    write_text(paths[2], to_csv(_list_runs(groups)))
-    write_text(paths[3], to_csv(_list_epochs(groups)))
-    return paths
-
-
-def _list_rows(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    """Yield the rows of the table: every group, and below them the bars of its data."""
-    for data in dict.fromkeys(group.data for group in groups):
-        members = [group for group in groups if group.data == data]
-        rows = [_summarise(group) for group in members]
-        yield from rows
-        metric = rows[0]["metric"]
-        for bar in list_bars(members):
-            row = dict.fromkeys(rows[0], None) | {"run": bar["name"], "data": data}
-            row |= {"metric": metric, "best_val_mean": bar["validation"].get(metric)}
-            yield row | {"test_best_mean": bar["test"].get(metric)}
-
-
-def _summarise(group: Group) -> dict[str, Any]:
-    """Return one row of the table: means, spread (standard deviation) and cost."""
-    metric = _metric(group.runs[0])
-    summaries = [run.summary for run in group.runs]
-    values = {
-        "best_val": [s["best"] and s["best"][f"val_{metric}"] for s in summaries],
-        "last_val": [s["last"] and s["last"][f"val_{metric}"] for s in summaries],
-        "test_best": [
-            s["test"] and s["test"]["best"][f"test_{metric}"] for s in summaries
-        ],
-        "test_last": [
-            s["test"] and s["test"]["last"][f"test_{metric}"] for s in summaries
-        ],
-        "best_epoch": [s["best"] and s["best"]["epoch"] for s in summaries],
+    for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
+        figure = draw(groups)
+        write_whole(folder / f"{name}{ending}", figure.savefig)
+    tables = {
+        ".csv": list_groups(groups),
+        "-runs.csv": list_runs(groups),
+        "-curves.csv": list_epochs(groups),
     }
-    row: dict[str, Any] = {
-        "run": group.label,
-        "data": group.data,
-        "metric": metric,
-        "runs": len(summaries),
-        "seeds": " ".join(str(run.seed) for run in group.runs),
-    }
-    for name, column in values.items():
-        known = [value for value in column if value is not None]
-        row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
-        row[f"{name}_sd"] = _round(statistics.stdev(known)) if len(known) > 1 else None
-    row["parameters"] = summaries[0]["parameters"]
-    seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
-    row["seconds_per_epoch"] = round(seconds, 3)
-    return row
-
-
-def _list_runs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    """Yield a row per run: its scores, how far it is from the floor, and its bars."""
-    runs = [(group, run) for group in groups for run in group.runs]
-    names = dict.fromkeys(b["name"] for _, run in runs for b in run.summary["bars"])
-    for group, run in runs:
-        summary, metric = run.summary, _metric(run)
-        best, last, test = (summary[key] or {} for key in ("best", "last", "test"))
-        floor = summary.get("floor_check") or {}
-        bars = {bar["name"]: bar["test"].get(metric) for bar in summary["bars"]}
-        yield {
-            "run": group.label,
-            "data": run.data,
-            "metric": metric,
-            "seed": run.seed,
-            "best_epoch": best.get("epoch"),
-            "best_val": best.get(f"val_{metric}"),
-            "last_val": last.get(f"val_{metric}"),
-            "test_best": test.get("best", {}).get(f"test_{metric}"),
-            "test_last": test.get("last", {}).get(f"test_{metric}"),
-            "floor": floor.get("floor"),
-            "above_floor": floor.get("difference"),
-            "standard_error": floor.get("standard_error"),
-            "leak": floor.get("leak"),
-        } | {f"test of {name}": bars.get(name) for name in names}
-
-
-def _list_epochs(groups: Sequence[Group]) -> Iterable[dict[str, Any]]:
-    names = dict.fromkeys(
-        name for group in groups for run in group.runs for name in run.history
-    )
-    for group in groups:
-        for run in group.runs:
-            for k in range(len(run.history["epoch"])):
-                row = {"run": group.label, "data": run.data, "seed": run.seed}
-                row |= {n: run.history[n][k] if n in run.history else "" for n in names}
-                row["epoch"] = int(row["epoch"])
-                yield row
+    if verdicts:
+        tables["-verdicts.csv"] = list_verdicts(verdicts)
+    for ending, rows in tables.items():
+        write_text(folder / f"{name}{ending}", to_csv(rows))
+    return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
 
 
 def _spread(row: dict[str, Any], name: str) -> str:
@@ -228,13 +193,8 @@ def _spread(row: dict[str, Any], name: str) -> str:
     return spell(mean) + (f"\n±{spell(deviation)}" if deviation is not None else "")
 
 
-def _round(value: float) -> float:
-    """Keep six digits."""
-    return float(f"{value:.6g}")
-
-
-def _metric(run: Run) -> str:
-    return run.summary["score"]["metric"]
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def name_files(runs: Sequence[str]) -> str:

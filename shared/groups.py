@@ -15,6 +15,10 @@ from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
 NO_EXPERIMENT = {"seed", "data", "data_dir", "limit", "steps_per_execution"}
+# Settings that say which examples train, choose the epoch and test; with them all that
+# begin with the name of a part, such as `train_points`.
+SPLIT_SETTINGS = ("validation_share", "train_share", "stride", "phase")
+PARTS = ("train_", "validation_", "test_")
 # Settings of the data, which decide what the bars read.
 BAR_SETTINGS = (
     "vocabulary", "length", "keep", "validation_share",  # reviews
@@ -36,7 +40,8 @@ class Group:
 
     Attributes:
         label: The recipe and the flags that differ from its defaults.
-        data: Name of the data set.
+        data: Name of the data set, with content or split where names alone would not
+            tell two apart; different ones are never compared.
         runs: One run per seed, in order of seed.
     """
 
@@ -69,9 +74,9 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
             named.append(_read_named(name))
             continue
         recipe = name and Path(name).name.replace("_", "-")
-        runs = find_runs(root, recipe) if recipe is None or _is_name(recipe) else []
+        runs = find_runs(root, recipe) if recipe is None or is_name(recipe) else []
         if not runs:
-            raise UserError(_no_runs(name, root))
+            raise UserError(explain_missing(name, root))
         finished = [run for run in runs if run.state == "finished" and run.history]
         unfinished += len(runs) - len(finished)
         if name is not None and not finished:
@@ -103,11 +108,11 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
         if run.seed in groups.get(key, {}) or run.state != "finished":
             key = (*key[:-1], run.path.name)
         groups.setdefault(key, {})[run.seed] = run
-    names = _name_data(key[:2] for key in groups)
+    names = _name_data(key[:3] for key in groups)
     made = [
         Group(
             " ".join([_label(seeds), key[-1]]).strip(),
-            names[key[:2]],
+            names[key[:3]],
             [seeds[seed] for seed in sorted(seeds)],
         )
         for key, seeds in groups.items()
@@ -151,7 +156,8 @@ def _experiment(run: Run) -> tuple:
     """Return all that seeds of one experiment share."""
     settings = run.config["settings"]
     flags = sorted((k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT)
-    return run.data, run.data_hash, run.recipe, tuple(flags)
+    split = [f for f in flags if f[0] in SPLIT_SETTINGS or f[0].startswith(PARTS)]
+    return run.data, run.data_hash, tuple(split), run.recipe, tuple(flags)
 
 
 def _by_age(runs: Iterable[Run]) -> list[Run]:
@@ -168,14 +174,24 @@ def _read_named(name: str) -> Run:
     return run
 
 
-def _name_data(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Name data sets; files of one name but different content get their hash."""
+def _name_data(keys: Iterable[tuple]) -> dict[tuple, str]:
+    """Name data sets; those of one name get content or split where these differ.
+
+    Args:
+        keys: Name, SHA-256 and split of each.
+    """
     keys = set(keys)
-    contents = Counter(name for name, _ in keys)
-    return {
-        (name, sha256): name if contents[name] == 1 else f"{name} ({sha256[:8]})"
-        for name, sha256 in keys
-    }
+    names = {}
+    for name, sha256, split in keys:
+        alike = [other for other in keys if other[0] == name]
+        marks = [sha256[:8]] if len({other[1] for other in alike}) > 1 else []
+        marks += [
+            f"{spell_flag(flag)} {value}"
+            for flag, value in split
+            if any((flag, value) not in other[2] for other in alike)
+        ]
+        names[name, sha256, split] = f"{name} ({', '.join(marks)})" if marks else name
+    return names
 
 
 def _label(seeds: dict[int, Run]) -> str:
@@ -196,11 +212,13 @@ def _average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of a recipe."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", text) is not None
 
 
-def _no_runs(name: str | None, root: Path) -> str:
+def explain_missing(name: str | None, root: Path) -> str:
+    """Say that a name means no run, or that there is none at all, and what to do."""
     known = sorted({run.recipe for run in find_runs(root)})
     there = f"there are runs of: {', '.join(known)}" if known else "there is no run yet"
     if name is None:

@@ -31,6 +31,7 @@ BAR_STYLES = (":", "--", "-.", (0, (1, 3)), (0, (6, 3)), (0, (3, 1, 1, 1, 1, 1))
 WIDE = 20  # ratio of the highest to the lowest score from which on logarithms help
 PANEL = (4.6, 3.7)  # inches
 LEGEND = 2.2  # inches beside each row of panels
+LEGEND_LINE = 0.17  # inches
 LABEL_WIDTH, TITLE_WIDTH = 34, 52  # characters that fit beside and above a panel
 
 
@@ -98,6 +99,7 @@ def draw_comparison(groups: Sequence[Group]) -> Figure:
         legend.set_in_layout(len(metrics[name]) == len(row))
         for axis in row[len(metrics[name]) :]:
             axis.set_visible(False)
+    make_room(figure)
     return figure
 
 
@@ -191,6 +193,19 @@ def make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+def make_room(figure: Figure) -> None:
+    """Make each row of panels as high as its legend, which else presses them flat."""
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    heights = [PANEL[1]] * grid.nrows
+    for axis in figure.axes:
+        if (legend := axis.get_legend()) is not None:
+            lines = sum(t.get_text().count("\n") + 1 for t in legend.get_texts())
+            row = axis.get_subplotspec().rowspan.start
+            heights[row] = max(heights[row], LEGEND_LINE * (lines + 4))
+    grid.set_height_ratios(heights)
+    figure.set_figheight(sum(heights))
+
+
 def _scale(values: Sequence[float], axis: Axes) -> None:
     """Take a logarithmic axis where a linear one would show a corner."""
     known = [value for value in values if np.isfinite(value)]
@@ -198,12 +213,13 @@ def _scale(values: Sequence[float], axis: Axes) -> None:
         axis.set_yscale("log")
 
 
-def finish_panel(axis: Axes, title: str) -> None:
-    """Give a panel over the epochs its title, its grid and whole numbers below."""
+def finish_panel(axis: Axes, title: str, across: str = "epoch") -> None:
+    """Give a panel its title, the name of its horizontal axis, and a light grid."""
     lines = textwrap.wrap(title, TITLE_WIDTH, break_on_hyphens=False)
     axis.set_title(plain_text("\n".join(lines)), fontsize=10)
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_xlabel(across)
+    if across == "epoch":
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

@@ -210,10 +210,11 @@ class RunFolder:
         """Write `predictions.npz`: float32, one row per test example, in their order.
 
         Args:
-            test: Its targets, and times where it has some, are kept beside.
+            test: Its targets, times where it has some, and dependence are kept beside.
             predictions: (num_examples,) or (num_examples, num_classes).
         """
         arrays = {"targets": test.targets, "predictions": predictions.astype("float32")}
+        arrays["dependence"] = np.array(test.dependence)
         if test.times is not None:
             arrays["times"] = test.times
         kept = [bar for bar in self.bars if bar.predictions is not None]

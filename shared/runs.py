@@ -102,6 +102,7 @@ def read_predictions(path: Path) -> dict[str, np.ndarray] | None:
     Returns:
         `targets`, `predictions`, for a series `times`, and the test predictions of
         the bars by name with `bar ` in front; the first axis counts test examples.
+        `dependence`, a number, says how many neighbours may depend on each other.
     """
     try:
         with np.load(path / PREDICTIONS, allow_pickle=False) as stored:

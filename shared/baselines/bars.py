@@ -18,8 +18,9 @@ from shared.data.sources import cache_dir
 from shared.data.splits import Examples, Splits
 from shared.files import write_whole
 from shared.metrics import Score, measure
+from shared.statistics import MIN_BLOCKS
 
-MAX_BLOCKS, MIN_BLOCKS = 50, 10
+MAX_BLOCKS = 50
 LEAK_CHANCE = 0.00135  # of calling luck a leak: three standard errors, one-sided
 
 UNREADABLE = (

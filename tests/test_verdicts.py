@@ -1,0 +1,316 @@
+"""Verdicts on run folders: what is compared, what is said, what is told beside it."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import run_python
+from test_runs import make_model, row
+
+from shared.baselines.bars import Bar
+from shared.compare import main
+from shared.cost import find_front
+from shared.data.splits import Examples, Splits
+from shared.differences import find_differences
+from shared.groups import choose_runs, group_runs
+from shared.metrics import ACCURACY, SQUARED_ERROR, absolute_error, measure
+from shared.run_folder import RunFolder
+from shared.verdicts import choose_unit, judge_groups, spell_ends
+
+NUM_TEST = 400
+
+
+def make_run(
+    root, recipe, seed, targets, predictions, score=ACCURACY, bar=None, times=None,
+    dependence=1, seconds=3.0, memory=900, keep=True, **settings
+):  # fmt: skip
+    """Write a finished run that kept its test predictions."""
+    test = Examples(targets, targets, times=times, dependence=dependence)
+    reached = float(measure(score.metric, targets, predictions).mean())
+    bars = []
+    if bar is not None:
+        scores = {score.metric: float(measure(score.metric, targets, bar).mean())}
+        bars = [Bar("some bar", scores, scores, predictions=bar)]
+    every = {"seed": seed, "units": 3, **settings}
+    folder = RunFolder(recipe, every, settings, "python x.py", root)
+    folder.open(Splits("data", test, test, test), bars, make_model(), score)
+    best = row(1) | {f"val_{score.metric}": reached, score.metric: reached}
+    folder.write_progress([best], best)
+    if keep:
+        folder.write_predictions(test, predictions)
+    scores = {f"test_{score.metric}": reached, "test_loss": 0.5}
+    folder.close("finished", test={"best": scores, "last": scores}, seconds=seconds)
+    path = folder.path / "summary.json"
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"peak_memory_mb": memory})
+    )
+    return folder.path
+
+
+def make_labels(seed=0):
+    return np.random.default_rng(seed).integers(0, 2, NUM_TEST).astype(np.float32)
+
+
+def answer(targets, share, seed):
+    """Return probabilities that are right for about a share of the targets."""
+    right = np.random.default_rng(seed + 100).random(len(targets)) < share
+    return np.where(right, targets, 1 - targets) * 0.8 + 0.1
+
+
+def judge(root):
+    return judge_groups(group_runs(choose_runs([], root)[0]))
+
+
+def test_a_planted_difference_is_found_in_points(tmp_path):
+    labels = make_labels()
+    for seed in range(3):
+        make_run(tmp_path, "good", seed, labels, answer(labels, 0.9, seed))
+        make_run(tmp_path, "bad", seed, labels, answer(labels, 0.6, 9 + seed))
+    (verdict,) = judge(tmp_path)
+    assert (verdict.first, verdict.second) == ("bad", "good")
+    assert -0.4 < verdict.difference.value < -0.2
+    assert verdict.sentence.startswith("good is ")
+    assert verdict.sentence.endswith(" points better than bad (95 %, 3 seeds).")
+    low, high = map(float, re.findall(r"[\d.]+", verdict.sentence)[:2])
+    assert 10 < low < 30 < high < 50
+
+
+def test_a_lower_error_is_better(tmp_path):
+    random = np.random.default_rng(0)
+    targets = random.normal(0, 3, NUM_TEST).astype(np.float32)
+    noise = random.normal(0, 1, (6, NUM_TEST))
+    for seed in range(3):
+        for k, (recipe, scale) in enumerate((("near", 1), ("far", 2))):
+            predictions = targets + scale * noise[seed + 3 * k]
+            make_run(tmp_path, recipe, seed, targets, predictions, absolute_error("m"))
+    (verdict,) = judge(tmp_path)
+    assert verdict.difference.value == pytest.approx(0.8, abs=0.1)  # sqrt(2 / pi)
+    assert verdict.sentence.startswith("near is 0.")
+    assert " m better than far (95 %, 3 seeds)." in verdict.sentence
+
+
+def test_runs_that_answer_alike_differ_in_nothing(tmp_path):
+    labels = make_labels()
+    for seed in range(2):
+        for kernel in ("keras", "compiled"):
+            predictions = answer(labels, 0.8, seed)
+            make_run(tmp_path, "same", seed, labels, predictions, kernel=kernel)
+    (verdict,) = judge(tmp_path)
+    assert "no difference: both score every test example alike" in verdict.sentence
+    assert "Nothing that is known to move numbers differs." in verdict.differs
+    assert "--kernel (compiled / keras)" in " ".join(verdict.differs)
+
+
+def test_no_difference_shown_tells_what_would_settle_it(tmp_path):
+    labels = make_labels()
+    for seed in range(3):
+        for k, recipe in enumerate(("one", "other")):
+            predictions = answer(labels, 0.8, 10 * k + seed)
+            make_run(tmp_path, recipe, seed, labels, predictions)
+    (verdict,) = judge(tmp_path)
+    assert verdict.sentence.startswith("one and other: no difference shown (-")
+    assert "0.5 points" in verdict.sentence
+    assert verdict.difference.p > 0.05
+
+
+def test_a_single_seed_speaks_for_the_trained_networks_only(tmp_path):
+    labels = make_labels()
+    make_run(tmp_path, "good", 0, labels, answer(labels, 0.9, 0))
+    make_run(tmp_path, "bad", 0, labels, answer(labels, 0.6, 9))
+    (verdict,) = judge(tmp_path)
+    assert "one seed: holds for these trained networks, not for the recipes" in (
+        verdict.sentence
+    )
+
+
+def test_examples_drawn_anew_for_each_seed_are_known_by_their_targets(tmp_path):
+    for seed in range(3):
+        labels = make_labels(seed)
+        make_run(tmp_path, "good", seed, labels, answer(labels, 0.9, seed))
+        make_run(tmp_path, "bad", seed, labels, answer(labels, 0.6, 9 + seed))
+    (verdict,) = judge(tmp_path)
+    assert verdict.difference.freedom == pytest.approx(2)
+    assert verdict.difference.example_variance == 0
+    assert verdict.difference.design == "paired"
+
+
+def test_reviews_of_a_limit_are_other_reviews_though_labels_are_alike(tmp_path):
+    labels = make_labels()
+    for seed in range(3):
+        for k, recipe in enumerate(("one", "other")):
+            predictions = answer(labels, 0.8, 10 * k + seed)
+            make_run(tmp_path, recipe, seed, labels, predictions, limit=NUM_TEST)
+    (verdict,) = judge(tmp_path)
+    assert verdict.difference.example_variance == 0
+
+
+def test_forecasts_are_compared_where_both_were_tested(tmp_path):
+    """Another look-back loses other windows; blocks keep neighbours together."""
+    random = np.random.default_rng(0)
+    hours = np.datetime64("2026-01-01T00") + np.arange(500).astype("timedelta64[h]")
+    truth = random.normal(0, 3, 500).astype(np.float32)
+    for seed in range(3):
+        for recipe, first, scale in (("short", 0, 1), ("long", 37, 2)):
+            targets, times = truth[first:], hours[first:]
+            predictions = targets + scale * random.normal(0, 1, len(targets))
+            make_run(tmp_path, recipe, seed, targets, predictions, SQUARED_ERROR,
+                     times=times, dependence=24)  # fmt: skip
+    (verdict,) = judge(tmp_path)
+    assert verdict.examples == 463
+    assert verdict.difference.value > 0
+    assert verdict.sentence.startswith("short is ")
+    make_run(tmp_path, "brief", 0, truth[:200], truth[:200] + 1, SQUARED_ERROR,
+             times=hours[:200], dependence=24)  # fmt: skip
+    told = [verdict.sentence for verdict in judge(tmp_path)]
+    assert sum("No verdict: the test part of" in sentence for sentence in told) == 2
+
+
+def test_the_best_bar_is_a_rival_too_and_pairs_are_corrected(tmp_path):
+    labels = make_labels()
+    for seed in range(3):
+        for k, recipe in enumerate(("a", "b", "c")):
+            make_run(
+                tmp_path, recipe, seed, labels, answer(labels, 0.7, 10 * k + seed),
+                bar=answer(labels, 0.95, 50),
+            )  # fmt: skip
+    verdicts = judge(tmp_path)
+    assert [(v.first, v.second) for v in verdicts] == [
+        ("a", "b"), ("a", "c"), ("b", "c"),
+        ("a", "some bar"), ("b", "some bar"), ("c", "some bar"),
+    ]  # fmt: skip
+    assert all("Holm's correction for 3 pairs" in v.sentence for v in verdicts[:3])
+    for verdict in verdicts[3:]:
+        assert verdict.sentence.startswith("some bar is ")
+        assert "Holm's correction for 3 bars, 3 seeds" in verdict.sentence
+    p_values = sorted(verdict.difference.p for verdict in verdicts[3:])
+    corrected = sorted(verdict.corrected for verdict in verdicts[3:])
+    assert corrected[0] == pytest.approx(3 * p_values[0])
+
+
+def test_many_groups_are_held_against_the_best_on_validation(tmp_path):
+    labels = make_labels()
+    for k in range(7):
+        make_run(tmp_path, f"r{k}", 0, labels, answer(labels, 0.5 + 0.05 * k, 0))
+    verdicts = judge(tmp_path)
+    assert len(verdicts) == 6
+    assert {verdict.first for verdict in verdicts} == {"r6"}
+
+
+def test_a_run_without_predictions_is_a_note_and_no_verdict(tmp_path, capsys):
+    labels = make_labels()
+    make_run(tmp_path, "kept", 0, labels, answer(labels, 0.9, 0))
+    make_run(tmp_path, "old", 0, labels, answer(labels, 0.9, 0), keep=False)
+    main(["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")])
+    assert "No verdict: old kept no test predictions" in capsys.readouterr().out
+    with (tmp_path / "to" / "all-verdicts.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    assert line["difference"] == ""
+    assert line["sentence"].startswith("No verdict")
+
+
+def test_several_factors_are_not_called_the_cause(tmp_path):
+    labels = make_labels()
+    right = answer(labels, 0.9, 0)
+    make_run(tmp_path, "gru", 0, labels, right, batching="fixed", mask=False, gate=1)
+    make_run(tmp_path, "rnn", 0, labels, right, batching="bucketed", mask=True)
+    make_run(tmp_path, "gru", 0, labels, right, batching="bucketed", mask=True, gate=1)
+    bucketed, fixed, rnn = group_runs(choose_runs([], tmp_path)[0])
+    found = find_differences(bucketed, fixed)
+    assert found.moving == ["--batching (bucketed / fixed)"]  # the mask follows from it
+    assert not any("More than one" in sentence for sentence in found.spell())
+    found = find_differences(fixed, rnn)
+    assert found.moving == ["recipe (gru / rnn)", "--batching (fixed / bucketed)"]
+    assert found.lacking == [f"Only {fixed.label} has --gate 1"]
+    assert (
+        "More than one factor differs (recipe, --batching): the difference cannot be "
+        "put down to one of them." in found.spell()
+    )
+
+
+def test_versions_and_code_are_factors_and_machines_are_not(tmp_path):
+    labels = make_labels()
+    for k, recipe in enumerate(("a", "b")):
+        path = make_run(tmp_path, recipe, 0, labels, labels) / "config.json"
+        config = json.loads(path.read_text())
+        config["versions"] |= {"keras": f"3.1{k}", "scipy": f"1.{k}"}
+        config["device"]["cpu"] = f"cpu {k}"
+        config["code"] = {"commit": f"{k}" * 40, "changed": True}
+        path.write_text(json.dumps(config))
+    found = find_differences(*group_runs(choose_runs([], tmp_path)[0]))
+    assert found.moving == [
+        "recipe (a / b)", "keras (3.10 / 3.11)", "code (commits 0000000 / 1111111)",
+    ]  # fmt: skip
+    assert found.still == ["scipy (1.0 / 1.1)", "cpu (cpu 0 / cpu 1)"]
+    assert found.unknown == ["The code of both had changes that were not committed."]
+
+
+def test_other_splits_share_neither_axis_nor_verdict(tmp_path):
+    labels = make_labels()
+    for share in (0.2, 0.4):
+        make_run(tmp_path, "a", 0, labels, labels, validation_share=share)
+    groups = group_runs(choose_runs([], tmp_path)[0])
+    assert [group.data for group in groups] == [
+        "data (--validation-share 0.2)", "data (--validation-share 0.4)",
+    ]  # fmt: skip
+
+
+def test_the_efficient_front_by_hand(tmp_path):
+    labels = make_labels()
+    costs = {"cheap": (0.6, 1.0), "dear": (0.9, 9.0), "wasteful": (0.7, 20.0),
+             "poor": (0.5, 2.0)}  # fmt: skip
+    for recipe, (share, seconds) in costs.items():
+        make_run(tmp_path, recipe, 0, labels, answer(labels, share, 0), seconds=seconds)
+    groups = group_runs(choose_runs([], tmp_path)[0])
+    assert [g.label for g in find_front(groups, "seconds")] == ["cheap", "dear"]
+    assert [g.label for g in find_front(groups, "peak_memory_mb")] == ["dear"]
+    path = choose_runs(["cheap"], tmp_path)[0][0].path / "config.json"
+    config = json.loads(path.read_text())
+    config["device"]["cpu"] = "another"
+    path.write_text(json.dumps(config))
+    groups = group_runs(choose_runs([], tmp_path)[0])
+    assert [g.label for g in find_front(groups, "seconds")] == ["poor", "dear"]
+
+
+def test_the_command_line_writes_verdicts_and_cost_without_heavy_imports(tmp_path):
+    labels = make_labels()
+    for seed in range(2):
+        make_run(tmp_path, "good", seed, labels, answer(labels, 0.9, seed))
+        make_run(tmp_path, "bad", seed, labels, answer(labels, 0.6, 9 + seed))
+    program = (
+        "import sys\n"
+        "from shared.compare import main\n"
+        f"flags = ['--results-dir', {str(tmp_path)!r}, '--to', {str(tmp_path)!r}]\n"
+        "main([*flags, '--no-verdicts'])\n"
+        "assert 'scipy' not in sys.modules\n"
+        "main(flags)\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'scipy.stats'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_python("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("good") >= 4
+    assert "Efficient front, test score for seconds of training: " in done.stdout
+    for name in ("all-cost.png", "all-verdicts.csv", "all.csv"):
+        assert (tmp_path / name).is_file(), name
+    with (tmp_path / "all.csv").open() as file:
+        rows = {line["run"]: line for line in csv.DictReader(file)}
+    assert rows["good"]["peak_memory_mb_mean"] == "900.0"
+    assert rows["good"]["efficient"] == "seconds parameters peak_memory_mb"
+    assert rows["bad"]["efficient"] == ""
+
+
+def test_intervals_have_the_digits_their_width_deserves():
+    assert spell_ends(0.41, 1.58) == "0.4 to 1.6"
+    assert spell_ends(-0.04, 0.31) == "-0.04 to 0.31"
+    assert spell_ends(0.004, 1.2) == "0.004 to 1.200"  # never 0.0 where zero is out
+    assert spell_ends(-0.0004, 1.2) == "0.0 to 1.2"
+    assert spell_ends(2e-9, 5e-9) == "2e-09 to 5e-09"
+
+
+def test_what_is_worth_seeing_is_a_round_share_of_the_error():
+    assert choose_unit({"metric": "accuracy"}, [0.9]) == (100.0, " points", 0.005)
+    scale, unit, effect = choose_unit({"metric": "mae", "unit": "deg C"}, [2.4, 2.6])
+    assert (scale, unit, effect) == (1.0, " deg C", pytest.approx(0.02))
+    assert choose_unit({"metric": "mse", "unit": ""}, [0.03])[1] == " mse"

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare runs gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare runs equivalence gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -24,6 +24,9 @@ compare: $(READY) ## which is better, and how sure is that: RUNS="imdb-gru imdb-
 
 runs: $(READY) ## list saved runs, filter them, remove them after a yes: ARGS=--help
 	@$(BIN)/python -m shared.manage_runs $(RUNS) $(ARGS)
+
+equivalence: $(READY) ## one set of weights, every way to compute it: NumPy, Keras, XLA, PyTorch, ...
+	@$(BIN)/python -m shared.equivalence $(ARGS)
 
 gradient-flow: $(READY) ## how much gradient reaches each step, first weights and trained: RUNS="imdb-gru imdb-lstm"
 	@$(BIN)/python -m shared.gradient_flow $(RUNS) $(ARGS)

@@ -16,6 +16,7 @@ from conftest import PROJECT
 
 from shared.cli import main as run_recipe
 from shared.flags import parse
+from shared.horizon import __main__ as horizon
 from shared.horizon import train as horizon_train
 from shared.horizon.__main__ import main
 from shared.horizon.plan import CELLS, SETTINGS, TASKS, Chain, Trial, list_chains
@@ -51,10 +52,17 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def test_gated_cells_solve_a_lag_that_simple_rnn_does_not(here, tmp_path):
+def test_gated_cells_solve_a_lag_that_simple_rnn_does_not(here, tmp_path, monkeypatch):
     flags = ["--tasks", "recall", "--lags", "20", "--epochs", "6"]
+    drawn = []
+    monkeypatch.setattr(
+        horizon, "_show_flow", lambda runs, to: drawn.append((runs, to))
+    )
     places = ["--results-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "to")]
     main([*flags, *places])
+    ((runs, to),) = drawn  # how much gradient reaches each step
+    assert [run.recipe for run in runs] == [f"memory-{cell}" for cell in CELLS]
+    assert to == tmp_path / "to"
     rows = {row["cell"]: row for row in read(tmp_path / "to" / "horizon.csv")}
     solved = {cell: row["solved at 20"] for cell, row in rows.items()}
     assert solved == {"simple-rnn": "0/1", "lstm": "1/1", "gru": "1/1"}
@@ -69,6 +77,7 @@ def test_gated_cells_solve_a_lag_that_simple_rnn_does_not(here, tmp_path):
 def test_what_is_there_is_not_trained_again(here, small, tmp_path, capsys):
     places = ["--results-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "to")]
     flags = ["--tasks", "adding", "--cells", "gru", "--lags", "5", "--epochs", "1"]
+    flags += ["--no-flow"]
     main([*flags, *places])
     assert len(find_runs(tmp_path / "runs")) == 1
     first = (tmp_path / "to" / "horizon-runs.csv").read_text()

@@ -11,6 +11,7 @@ on where it was. A cell that no seed solves at one lag is not tried at longer on
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +19,19 @@ from pathlib import Path
 from typing import Literal
 
 from shared.cli import INTERRUPTED, kill_as_interrupt
+from shared.compare import COMPARISONS
 from shared.environment import PROJECT
 from shared.errors import UserError, check_at_least
 from shared.flags import one_line_errors, parse
 from shared.horizon.plan import CELLS, LAGS, SETTINGS, TASKS, list_chains
-from shared.horizon.report import collect, show, write_report
+from shared.horizon.report import choose_for_flow, collect, show, write_report
 from shared.horizon.train import Ledger, train_missing
-from shared.runs import RUNS
+from shared.runs import RUNS, Run
 from shared.seeds import parse_seeds
 
 QUICK_LAGS = (10, 50)
+FULL = PROJECT / "results" / "horizon"  # committed
+QUICK = COMPARISONS / "horizon"
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,14 @@ class Options:
     """How many train at a time, each on its share of the cores."""
     train: bool = True
     """Train what is missing; --no-train only tells what is there."""
+    flow: bool = True
+    """Draw how much gradient reaches each step, of each cell at the longest lag that
+    all have tried."""
     results_dir: Path = RUNS
     """Folder of all runs."""
-    to: Path = PROJECT / "results" / "horizon"
-    """Folder for the picture and the CSV files."""
+    to: Path | None = None
+    """Folder for pictures and CSV files; the default is results/horizon with --full,
+    results/comparisons/horizon without."""
 
     def check(self) -> None:
         """Refuse what cannot be tried.
@@ -78,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lags = options.lags or (LAGS if options.full else QUICK_LAGS)
         seeds = parse_seeds(options.seeds or ("0-2" if options.full else "0"))
         chains = list_chains(options.tasks, options.cells, options.full)
-        options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
+        to = options.to or (FULL if options.full else QUICK)
+        to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
         ledger = Ledger(options.results_dir)
         failed = []
         if options.train:
@@ -97,10 +106,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "--no-train away."
             )
         show(horizons, lags)
-        for path in write_report(horizons, lags, options.to):
+        for path in write_report(horizons, lags, to):
             print(f"Saved {path}")
+        if options.flow and (chosen := choose_for_flow(horizons)):
+            _show_flow(chosen, to)
     if failed:
         sys.exit(2 if all(worker.status == 2 for worker in failed) else 1)
+
+
+def _show_flow(runs: Sequence[Run], to: Path) -> None:
+    """Draw how much gradient reaches each step, in a process that imports Keras."""
+    command = [sys.executable, "-m", "shared.gradient_flow"]
+    command += [str(run.path.resolve()) for run in runs]
+    command += ["--to", str(to.resolve()), "--name", "gradient-flow"]
+    subprocess.run(command, cwd=PROJECT, check=False)  # it says what is wrong
 
 
 if __name__ == "__main__":

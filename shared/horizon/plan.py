@@ -29,7 +29,8 @@ SETTINGS = {
     "validation_sequences": 1_000,
     "test_sequences": 2_000,
 }
-# Of 0.001, 0.002 and 0.005 the one that solved most at lags 20 to 100 on seed 0.
+# From short trials of 0.001, 0.002 and 0.005 on seed 0, not all of them at all lags: at
+# 0.001 SimpleRNN solves recall at lag 20, at 0.005 adding sooner, never both.
 LEARNING_RATES = {"simple-rnn": 0.001, "lstm": 0.005, "gru": 0.005}
 
 

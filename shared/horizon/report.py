@@ -78,6 +78,21 @@ def collect(
     return horizons
 
 
+def choose_for_flow(horizons: Sequence[Horizon]) -> list[Run]:
+    """Return runs to see the gradient in: each cell's at the longest lag all tried.
+
+    One per cell and task, of the first seed, without variants.
+    """
+    chosen = []
+    for task in TASKS:
+        plain = [h for h in horizons if h.chain.task == task and not h.chain.variant]
+        lags = [set(horizon.runs) for horizon in plain]
+        if common := set.intersection(*lags) if lags else set():
+            runs = (horizon.runs[max(common)] for horizon in plain)
+            chosen += [min(seeds, key=lambda run: run.seed) for seeds in runs]
+    return chosen
+
+
 def write_report(
     horizons: Sequence[Horizon], lags: Sequence[int], folder: Path
 ) -> list[Path]:

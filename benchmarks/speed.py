@@ -277,6 +277,7 @@ class Bench:
                 multiply = _make_products(name, 32, shape)
                 for _ in range(2 + 5 * self.options.repeats):
                     products.append(multiply())
+                    time.sleep(0.2)  # its threads spin a while, on our core
                     ours.append(_seconds(step))
                     keras_.append(_seconds(plain))
                 found = [statistics.median(t[2:]) for t in (products, ours, keras_)]

@@ -1,6 +1,6 @@
 """How often the 95 % intervals of `shared.statistics` hold the truth.
 
-    python benchmarks/interval_coverage.py        ten minutes; --trials 50 for a quick look
+    python benchmarks/interval_coverage.py     ten minutes; --trials 50 is a quick look
 
 Draws tables of scores whose true difference is zero, with a known spread from seed to
 seed, from example to example, and of the rest, and counts the intervals with zero in
@@ -108,7 +108,9 @@ def simulate(trials: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Simulate, print and write."""
     with one_line_errors("--trials"):
-        options = parse(Options, sys.argv[1:], "python benchmarks/interval_coverage.py", __doc__)
+        options = parse(
+            Options, sys.argv[1:], "python benchmarks/interval_coverage.py", __doc__
+        )
         rows = list(simulate(options.trials))
         table = Table("design", "spread", *(f"{n} seeds" for n in SEEDS))
         found = {(r["design"], r["spread"], r["seeds"]): r["coverage"] for r in rows}

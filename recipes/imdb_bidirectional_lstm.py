@@ -48,11 +48,16 @@ class Config:
     )
 
     def check(self) -> None:
-        """Refuse the one flag that two directions leave no room for."""
+        """Refuse what two directions leave no room for, or Keras computes wrongly."""
         if self.lstm.go_backwards:
             raise UserError(
                 "--go-backwards: this recipe reads both ways already; leave the flag "
                 "away, or take imdb-lstm."
+            )
+        if self.reviews.mask and self.lstm.unroll and self.lstm.return_sequences:
+            raise UserError(
+                "--unroll with --mask and --return-sequences: Keras (3.15) zeroes the "
+                "wrong steps of the backward direction; leave one of the three away."
             )
 
 

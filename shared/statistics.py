@@ -24,9 +24,9 @@ and becomes a standard error, and the interval takes Student's t with the degree
 freedom that belong to a sum of two variances (Satterthwaite 1946, in the form of Hillis
 2007, Statistics in Medicine 26, 596, who compares readers on the same cases).
 How often 95 % intervals hold the truth, over four designs and five ratios of the
-spreads (`benchmarks/interval_coverage.py`, results/benchmarks/coverage.csv, 1,000 trials each):
-0.94 to 0.98 with 3 seeds, 0.94 to 0.97 with 5, 0.94 to 0.96 with 10, and 0.90 to 0.99
-with 2, least where the seeds spread most.
+spreads (`benchmarks/interval_coverage.py`, results/benchmarks/coverage.csv, 1,000
+trials each): 0.94 to 0.98 with 3 seeds, 0.94 to 0.97 with 5, 0.94 to 0.96 with 10, and
+0.90 to 0.99 with 2, least where the seeds spread most.
 
 **Series.** Neighbouring examples go wrong together, so whole blocks of them are
 resampled, as long as the data say that errors depend on each other.

@@ -67,6 +67,19 @@ def test_xla_and_exported_forms_compute_the_same(cell, only):
     assert all(row["reason"] for row in rows if row["state"] == "cannot")
 
 
+def test_keras_still_zeroes_the_wrong_steps_of_an_unrolled_backward_layer():
+    """If this fails, Keras is mended: `_refuse_wrong_zeros` can go, and the refusal in
+    imdb_bidirectional_lstm."""
+    case = Case("GRU", "bidirectional", "right", "float32", SMALL)
+    truth = compute_with_cells(case, "float64")
+    unrolled = rungs.build_network(case, steps=SMALL.steps, unroll=True)
+    units = SMALL.units
+    result = rungs.differentiate(unrolled, case)
+    wrong = np.abs(result.outputs - truth.outputs)[case.mask] > 1e-5
+    assert not wrong[:, :units].any()  # forward
+    assert wrong[:, units:].any()
+
+
 def test_padded_steps_change_nothing():
     for padding in ("left", "right"):
         case = Case("GRU", "stacked", padding, "float64", SMALL)

@@ -142,8 +142,8 @@ def test_more_seeds_settle_what_seeds_blur_and_not_what_the_test_set_blurs():
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    """`benchmarks/interval_coverage.py` measures this; here few trials and wide bounds."""
-    path = PROJECT / "benchmarks" / "coverage.py"
+    """The benchmark measures this; here few trials and wide bounds."""
+    path = PROJECT / "benchmarks" / "interval_coverage.py"
     spec = importlib.util.spec_from_file_location("coverage_benchmark", path)
     coverage = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = coverage

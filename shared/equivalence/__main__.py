@@ -12,6 +12,7 @@ results/equivalence; ends with status 1 if one passes its bound.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.check()
         options.to.mkdir(parents=True, exist_ok=True)  # tells a bad place at once
         import_keras()
+        # Every case is traced anew, which TensorFlow takes for an oversight.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         rows = climb(list_cases(options.sizes), told=True)
         show(rows)
         write(rows, options)

@@ -112,7 +112,8 @@ class ReferenceTrial:
         """Return whether a run is this training, finished, under these versions.
 
         Every setting has to be what it is today, those that recipes settle by
-        themselves as far as they were asked for.
+        themselves as far as they were asked for. A flag that did not exist then is
+        passed over, since a new flag changes nothing by default.
         """
         if run.recipe != self.experiment.recipe or run.state != "finished":
             return False
@@ -124,9 +125,10 @@ class ReferenceTrial:
         expected = load_defaults(run.recipe) | asked
         settings, changed = run.config["settings"], run.config["changed"]
         free = NO_EXPERIMENT - {"limit"} | SETTLED
+        known = {k: v for k, v in expected.items() if k in settings or k in asked}
         return (
-            settings.keys() == expected.keys()
-            and all(settings[k] == v for k, v in expected.items() if k not in free)
+            settings.keys() <= expected.keys()
+            and all(settings.get(k) == v for k, v in known.items() if k not in free)
             and all(changed.get(name) == asked.get(name) for name in SETTLED)
         )
 

@@ -36,9 +36,10 @@ HEAD = """\
 Every recipe at its defaults, and with the flags that a [claim](CLAIMS.md) needs. The
 epoch is chosen on the validation part; the test part is scored once, with its weights.
 Scores are mean ± standard deviation over n seeds. Seconds per epoch: median of the
-epochs after the first; a star where other trainings ran beside. Best simple model: the
-bar that is best on validation. Whether a network beats it stands below, recipe by
-recipe. The older tables in `reference/` belong to the README of the project.
+epochs after the first; a star where other runs of the same folder trained beside, which
+is the only load that is known. Best simple model: the bar that is best on validation.
+Whether a network beats it stands below, recipe by recipe. The older tables in
+`reference/` belong to the README of the project.
 """
 PARTS = ("validation", "test")
 MISSING = "*not run yet*"

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare runs equivalence gradient-flow memory-horizon bench bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare runs equivalence gradient-flow memory-horizon reference reference-tables bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -33,6 +33,12 @@ gradient-flow: $(READY) ## how much gradient reaches each step, first weights an
 
 memory-horizon: $(READY) ## longest lag each cell remembers (3 minutes); ARGS=--full: six lags, three seeds, variants
 	@$(BIN)/python -m shared.horizon $(ARGS)
+
+reference: $(READY) ## every recipe on real data, five seeds, all cores (many hours; goes on where it stopped)
+	@$(BIN)/python -m shared.reference $(ARGS)
+
+reference-tables: $(READY) ## write results/README.md and CLAIMS.md anew from what is published
+	@$(BIN)/python -m shared.reference --tables-only
 
 test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -68,10 +68,22 @@ def judge_groups(groups: Sequence[Group]) -> list[Verdict]:
     Args:
         groups: All on one data set.
     """
+    return judge(list_pairs(groups), groups)
+
+
+def judge(
+    asked: Sequence[tuple[Group, Group]], groups: Sequence[Group]
+) -> list[Verdict]:
+    """Compare some pairs of groups on one data set, and each group with its best bar.
+
+    Args:
+        asked: The pairs, which are corrected for each other.
+        groups: Those of the pairs, and others whose bars are asked for.
+    """
     tests = {group.label: read_tests(group) for group in groups}
     pairs = [
         _ask_pair(first, second, tests[first.label], tests[second.label])
-        for first, second in list_pairs(groups)
+        for first, second in asked
     ]
     bars = [
         _ask_bar(group, name, tests[group.label])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import PROJECT
 
+from shared import trials
 from shared.cli import main as run_recipe
 from shared.flags import parse
 from shared.horizon import __main__ as horizon
@@ -21,8 +22,8 @@ from shared.horizon import train as horizon_train
 from shared.horizon.__main__ import main
 from shared.horizon.plan import CELLS, SETTINGS, TASKS, Chain, Trial, list_chains
 from shared.horizon.report import Horizon, draw, summarise
-from shared.horizon.train import Ledger
 from shared.runs import Run, find_runs
+from shared.trials import Ledger
 
 
 def train_here(workers, jobs, threads, tell):
@@ -38,7 +39,7 @@ def train_here(workers, jobs, threads, tell):
 
 @pytest.fixture
 def here(monkeypatch):
-    monkeypatch.setattr(horizon_train, "run_workers", train_here)
+    monkeypatch.setattr(trials, "run_workers", train_here)
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_longer_lags_are_left_out_once_no_seed_solves_one(monkeypatch, tmp_path)
             ledger.runs.append(made)
         return []
 
-    monkeypatch.setattr(horizon_train, "_train", pretend)
+    monkeypatch.setattr(horizon_train, "train_trials", pretend)
     monkeypatch.setattr(ledger, "read", lambda: None)
     chains = [Chain("adding", "simple-rnn"), Chain("adding", "gru")]
     horizon_train.train_missing(chains, (50, 10, 100, 200), [0, 1], 3, ledger, 2)

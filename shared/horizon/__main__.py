@@ -25,9 +25,10 @@ from shared.errors import UserError, check_at_least
 from shared.flags import one_line_errors, parse
 from shared.horizon.plan import CELLS, LAGS, SETTINGS, TASKS, list_chains
 from shared.horizon.report import choose_for_flow, collect, show, write_report
-from shared.horizon.train import Ledger, train_missing
+from shared.horizon.train import train_missing
 from shared.runs import RUNS, Run
 from shared.seeds import parse_seeds
+from shared.trials import Ledger
 
 QUICK_LAGS = (10, 50)
 FULL = PROJECT / "results" / "horizon"  # committed

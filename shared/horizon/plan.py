@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared.environment import PROJECT
-from shared.flags import spell_value
 from shared.groups import NO_EXPERIMENT
 from shared.metrics import ACCURACY, SQUARED_ERROR, Score
 from shared.runs import Run
+from shared.trials import spell_command
 
 LAGS = (10, 20, 50, 100, 200, 400)
 CELLS = ("simple-rnn", "lstm", "gru")
@@ -125,11 +123,8 @@ class Trial:
 
     def command(self, results_dir: Path) -> list[str]:
         """Return the command line of the training, without `--threads`."""
-        recipe = PROJECT / "recipes" / f"memory_{self.chain.cell.replace('-', '_')}.py"
-        settings = self.settings | {"seed": self.seed, "results_dir": results_dir}
-        flags = [spell_value(name, value) for name, value in settings.items()]
-        words = [word for flag in flags for word in flag.split(" ", 1)]
-        return [sys.executable, str(recipe), *words]
+        settings = self.settings | {"seed": self.seed}
+        return spell_command(f"memory-{self.chain.cell}", settings, results_dir)
 
     def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
         """Return whether a run is this training, finished, under these versions."""

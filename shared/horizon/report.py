@@ -14,9 +14,10 @@ from rich.table import Table
 
 from shared.files import to_csv, write_text, write_whole
 from shared.horizon.plan import SETTINGS, TASKS, Chain, Trial, count_updates
-from shared.horizon.train import Ledger, get_test_score, is_solved
+from shared.horizon.train import get_test_score, is_solved
 from shared.runs import Run
 from shared.tables import spell
+from shared.trials import Ledger
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

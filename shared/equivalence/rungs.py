@@ -195,7 +195,9 @@ def _compute_onnx(case: Case) -> Result:
     import onnxruntime
 
     with _export(case, "onnx") as path:
-        session = onnxruntime.InferenceSession(path)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is raised as well
+        session = onnxruntime.InferenceSession(path, options)
         name = session.get_inputs()[0].name
         (outputs,) = session.run(None, {name: case.inputs.astype(case.dtype)})
         return Result(outputs, None)
@@ -239,8 +241,14 @@ def _export(case: Case, form: str, **options: Any) -> Iterator[Path]:
                 yield path
         except Exception as error:
             # Converters raise errors of their own of every kind.
-            told = " ".join(str(error).split()) or type(error).__name__
-            raise CannotError(told[:160]) from error
+            raise CannotError(_spell(error)) from error
+
+
+def _spell(error: Exception) -> str:
+    """Return the first sentence of what an error says, without names of nodes."""
+    told = " ".join(str(error).split()).partition("Status Message: ")
+    told = (told[2] or told[0]).partition(". ")[0]
+    return told[:160] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from shared.equivalence.cases import (
 from shared.equivalence.torch_weights import NAMES, from_torch, to_torch
 
 SMALL = Sizes(batch=3, steps=5, features=2, units=4)
-SLOW = ("Keras, XLA", "SavedModel", "ONNX", "LiteRT")  # compile or convert
+SLOW = ("Keras, XLA", "SavedModel", "ONNX", "LiteRT, unrolled")  # compile or convert
 EVERYWHERE = {
     "NumPy cells", "Keras, impl. 1", "Keras, unrolled", "compiled loop",
     ".keras, reloaded",

@@ -12,10 +12,12 @@ results/equivalence; ends with status 1 if one passes its bound.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +162,8 @@ def write(rows: Sequence[Row], options: Options) -> None:
     write_text(options.to / "equivalence.csv", to_csv(rows))
     facts = describe_machine()
     device, sizes = facts["device"], options.sizes
-    versions = ", ".join(f"{name} {v}" for name, v in facts["versions"].items())
+    known = facts["versions"] | _list_optional()
+    versions = ", ".join(f"{name} {version}" for name, version in known.items())
     lines = [
         "# One set of weights, every way to compute it",
         "",
@@ -186,6 +189,15 @@ def write(rows: Sequence[Row], options: Options) -> None:
     write_text(options.to / "equivalence.md", "\n".join(lines) + "\n")
     for name in ("equivalence.csv", "equivalence.md"):
         print(f"Saved {options.to / name}")
+
+
+def _list_optional() -> dict[str, str]:
+    """Return the versions of what need not be installed, and is."""
+    found = {}
+    for name in ("torch", "tf2onnx", "onnxruntime", "ai-edge-litert"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _summarise(rows: Sequence[Row], dtype: str) -> Iterable[list[str]]:

@@ -275,6 +275,6 @@ RUNGS: dict[str, Callable[[Case], Result]] = {
     ".keras, reloaded": _compute_reloaded,
     "SavedModel": _compute_saved_model,
     "ONNX": _compute_onnx,
-    "LiteRT": _compute_litert,
+    "LiteRT, unrolled": _compute_litert,
 }
 """Every way by name. One that a case does not have raises `CannotError`."""

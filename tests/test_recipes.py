@@ -334,7 +334,18 @@ def test_recipes_never_import_each_other():
 
 @pytest.mark.parametrize(
     "module",
-    ["runs", "groups", "plots", "figures", "tables", "compare", "horizon.__main__"],
+    [
+        "runs",
+        "groups",
+        "plots",
+        "figures",
+        "tables",
+        "compare",
+        "horizon.__main__",
+        "report.__main__",
+        "report.serve",
+        "report.events",
+    ],
 )
 def test_what_reads_run_folders_never_imports_keras(module):
     program = (

@@ -1,5 +1,7 @@
 "use strict";
 
+const PAPER = 680; // CSS pixels that fit a page of paper
+
 // Keeps what a reader has set over a reload of a page that follows a training.
 const MEMORY = "rnn-recipes";
 
@@ -61,20 +63,30 @@ async function main() {
       swatch.style.borderTopStyle = ({ solid: "solid", "2 3": "dotted" })[pickDash(content, k)] ?? "dashed";
     }
     panels.forEach((panel) => panel.paint());
+    document.documentElement.dataset.scheme = darkness.matches ? "dark" : "light";
   };
   darkness.addEventListener("change", paint);
 
-  const drawn = new Set();
-  const openGroup = async (details) => {
-    for (const article of details.querySelectorAll("article")) {
-      if (drawn.has(article)) continue;
-      drawn.add(article);
-      await drawRun(content, article, panels);
+  // A page that is printed is not drawn anew, so its plots are shrunk as they are.
+  window.addEventListener("beforeprint", () => {
+    for (const plot of document.querySelectorAll(".plot")) {
+      plot.style.zoom = Math.min(1, PAPER / plot.offsetWidth);
     }
-  };
-  for (const details of document.querySelectorAll("details.group")) {
-    details.addEventListener("toggle", () => { if (details.open) openGroup(details); });
-  }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const plot of document.querySelectorAll(".plot")) plot.style.zoom = "";
+  });
+
+  // A panel takes a tenth of a second, so a run's are drawn once it comes into view.
+  const seen = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      drawRun(content, target, panels);
+    }
+  }, { rootMargin: "200px" });
+  document.querySelectorAll("article").forEach((article) => seen.observe(article));
+
   // A link to a group opens it.
   const reveal = () => {
     const target = document.getElementById(decodeURIComponent(window.location.hash.slice(1)));

@@ -56,6 +56,7 @@ class Panel {
     const plot = Bokeh.Plotting.figure({
       height: this.height, sizing_mode: "stretch_width", y_axis_type: isLog ? "log" : "linear",
       tools: this.isSmall ? "" : "pan,wheel_zoom,box_zoom,reset,save",
+      toolbar_location: this.isSmall ? null : "right",
       x_range: new Bokeh.Range1d({ start: 0, end: 1 }),
       y_range: new Bokeh.Range1d({ start: 0.1, end: 1 }),
       x_axis_label: across, y_axis_label: title, output_backend: "svg",
@@ -121,7 +122,8 @@ class Panel {
   // Axes as far as the visible curves reach, and the bars that are not far off.
   fit() {
     const shown = this.lines.filter((line) => line.visible);
-    const y = shown.flatMap((line) => line.y).filter((value) => Number.isFinite(value));
+    const y = shown.flatMap((line) => [line.y, line.low ?? [], line.high ?? []].flat())
+      .filter((value) => Number.isFinite(value));
     const x = shown.flatMap((line) => line.x).filter((value) => Number.isFinite(value));
     if (!y.length) return;
     const on = this.isLog ? Math.log10 : (value) => value;

@@ -125,7 +125,7 @@ def test_what_trains_and_what_stopped_is_shown_and_named(tmp_path):
     assert sorted(group.runs[0].state for _, group in groups) == [
         "finished", "interrupted", "running",
     ]  # fmt: skip
-    assert notes == ["Not shown: 1 runs that hold no epoch yet."]
+    assert notes == ["Not shown: runs that hold no epoch yet (1)."]
     assert "imdb-gru (running)" in build_page(folders_of(tmp_path), Judge())
     begun.close("failed")
     live.close("finished")

@@ -71,12 +71,12 @@ def find_groups(
     ]
     notes = []
     if empty := sum(not run.history for runs in found.values() for run in runs):
-        notes.append(f"Not shown: {empty} runs that hold no epoch yet.")
+        notes.append(f"Not shown: runs that hold no epoch yet ({empty}).")
     repeats = sum(map(len, found.values())) - empty - len(everything)
     if repeats:
-        notes.append(f"Not shown: {repeats} older repeats of a seed.")
+        notes.append(f"Not shown: older repeats of a seed ({repeats}).")
     if dropped := len(everything) - len(chosen):
-        notes.append(f"Not shown, to keep the file small: the {dropped} oldest runs.")
+        notes.append(f"Not shown, to keep the file small: the oldest runs ({dropped}).")
     return _tell_apart(groups), notes
 
 

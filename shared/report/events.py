@@ -14,9 +14,9 @@ from shared.runs import Run
 def write_events(runs: Iterable[Run], folder: Path) -> list[Path]:
     """Write `<folder>/<recipe>/<run>/events.out.tfevents.rnn-recipes` for each run.
 
-    Every column of the history becomes a scalar by epoch, `val_` columns as
-    `validation/<name>` and the others as `training/<name>`, at the time it was reached.
-    The file of a run is written anew as a whole.
+    Every column of the history becomes a scalar by epoch, at the time it was reached:
+    `val_` columns as `validation/<name>`, `seconds` as it is, the others as
+    `training/<name>`. The file of a run is written anew as a whole.
 
     Args:
         runs: With or without epochs.
@@ -60,5 +60,7 @@ def read_begin(run: Run) -> float:
 
 
 def _tag(name: str) -> str:
+    if name == "seconds":
+        return name
     part = "validation" if name.startswith("val_") else "training"
     return f"{part}/{name.removeprefix('val_')}"

@@ -54,8 +54,8 @@ def build_page(
     pictures, left_out = embed_pictures(groups, room - _count_frames(groups))
     if left_out:
         notes.append(
-            f"Not shown, to keep the file small or because they cannot be read: "
-            f"{left_out} pictures; they lie in the run folders."
+            "Not shown, to keep the file small or because they cannot be read: "
+            f"pictures ({left_out}); they lie in the run folders."
         )
     return render(content, notes, pictures, stamp) if pictures or left_out else bare
 

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare runs equivalence gradient-flow memory-horizon reference reference-tables bench bench-load bench-epochs bench-weather clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables bench bench-load bench-epochs bench-weather clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -21,6 +21,9 @@ $(RECIPES): $(READY)
 
 compare: $(READY) ## which is better, and how sure is that: RUNS="imdb-gru imdb-lstm" (none: all)
 	@$(BIN)/python -m shared.compare $(RUNS) $(ARGS)
+
+report: $(READY) ## one HTML page of all runs, opens offline; ARGS=--watch follows what trains
+	@$(BIN)/python -m shared.report $(ARGS)
 
 runs: $(READY) ## list saved runs, filter them, remove them after a yes: ARGS=--help
 	@$(BIN)/python -m shared.manage_runs $(RUNS) $(ARGS)

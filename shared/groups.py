@@ -85,8 +85,7 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
                 f"{recipe}, or name a run folder."
             )
         found += finished
-    newest = {(_experiment(run), run.seed): run for run in _by_age(found)}
-    chosen = {run.path.resolve(): run for run in [*newest.values(), *named]}
+    chosen = {run.path.resolve(): run for run in [*keep_newest(found), *named]}
     if not chosen:
         raise UserError(f"No run below {root} has finished; run a recipe to its end.")
     notes = []
@@ -95,6 +94,12 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     if repeats := len({run.path.resolve() for run in found} - set(chosen)):
         notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
     return _by_age(chosen.values()), notes
+
+
+def keep_newest(runs: Iterable[Run]) -> list[Run]:
+    """Return of every experiment and seed the newest run, oldest first."""
+    newest = {(_experiment(run), run.seed): run for run in _by_age(runs)}
+    return _by_age(newest.values())
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:

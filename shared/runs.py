@@ -114,12 +114,17 @@ def read_predictions(path: Path) -> dict[str, np.ndarray] | None:
     return arrays
 
 
+def read_kernels(path: Path) -> dict[str, Any]:
+    """Return what `kernels.json` of a run folder holds; empty if there is none."""
+    try:
+        return _read_json(path / KERNELS)
+    except (OSError, ValueError):
+        return {}
+
+
 def spell_kernels(path: Path) -> str:
     """Say what a run's recurrent layers ran on; empty where that is not known."""
-    try:
-        ran = _read_json(path / KERNELS)["ran"] or []
-    except (OSError, ValueError, KeyError):
-        return ""
+    ran = read_kernels(path).get("ran") or []
     told = []
     for layer in ran:
         words = layer["path"] + (" under XLA" if layer["xla"] else "")

@@ -44,7 +44,7 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
         values = [spell(bar[part].get(metric)) for part in ("validation", "test")]
         table.add_row(bar["name"], *values, style="dim")
     console.print(table)
-    for sentence in [*list_better_bars(summary), *_judge_floor(summary)]:
+    for sentence in [*list_better_bars(summary), *judge_floor(summary)]:
         console.print(Text(sentence))
     if place := _find_place(run, earlier):
         console.print(Text(place))
@@ -88,8 +88,8 @@ def list_better_bars(summary: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _judge_floor(summary: dict[str, Any]) -> list[str]:
-    """Say how far the test score is from the best possible, or that it leaks."""
+def judge_floor(summary: dict[str, Any]) -> list[str]:
+    """Say how far the test score is from the best possible; nothing if not known."""
     check = summary.get("floor_check")
     if check is None:
         return []

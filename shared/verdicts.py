@@ -190,10 +190,7 @@ def _spell(
     """Put an answer into words."""
     found = verdict.difference
     scale, unit, effect = choose_unit(score, means)
-    sign = scale if score["higher_is_better"] else -scale
-    ends = sorted(sign * end for end in found.interval(verdict.level))
-    if score["metric"] == "accuracy":  # few seeds know no bounds, but it has some
-        ends = [min(max(end, -scale), scale) for end in ends]
+    ends = find_ends(verdict, score, scale)
     basis = spell_basis(verdict, count)
     if verdict.corrected > 1 - LEVEL:
         if found.standard_error == 0:
@@ -210,6 +207,23 @@ def _spell(
         ends = sorted(-end for end in ends)
     sentence = f"{better} is {spell_ends(*ends)}{unit} better than {worse} ({basis})."
     return replace(verdict, sentence=sentence)
+
+
+def find_ends(
+    verdict: Verdict, score: dict[str, Any], scale: float
+) -> tuple[float, float]:
+    """Return the corrected interval of an answer, positive where the first is better.
+
+    Args:
+        verdict: With a difference.
+        score: Metric of the task, and which way is up.
+        scale: Factor of the unit it is told in, of `choose_unit`.
+    """
+    sign = scale if score["higher_is_better"] else -scale
+    ends = sorted(sign * end for end in verdict.difference.interval(verdict.level))
+    if score["metric"] == "accuracy":  # few seeds know no bounds, but it has some
+        ends = [min(max(end, -scale), scale) for end in ends]
+    return ends[0], ends[1]
 
 
 def choose_unit(

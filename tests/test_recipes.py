@@ -348,6 +348,9 @@ def test_recipes_never_import_each_other():
         "compare",
         "horizon.__main__",
         "reference.__main__",
+        "report.__main__",
+        "report.serve",
+        "report.events",
     ],
 )
 def test_what_reads_run_folders_never_imports_keras(module):

@@ -1,0 +1,101 @@
+"""Verdicts as a matrix: what stands in a row, held against what stands in a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.groups import Group
+from shared.statistics import LEVEL
+from shared.verdicts import (
+    MOST_GROUPS,
+    Verdict,
+    choose_unit,
+    find_best,
+    find_ends,
+    judge_groups,
+    spell_ends,
+)
+
+BAR = "best simple model"
+
+
+class Judge:
+    """Remembers verdicts, which take a moment each, while a page is made anew."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, ...], list[Verdict]] = {}
+
+    def __call__(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Return the verdicts on finished groups; finished runs do not change."""
+        key = tuple(run.path for group in groups for run in group.runs)
+        if key not in self._known:
+            self._known[key] = judge_groups(groups)
+        return self._known[key]
+
+
+def build_matrix(
+    verdicts: Sequence[Verdict], groups: Sequence[Group]
+) -> dict[str, Any]:
+    """Arrange verdicts as rows and columns.
+
+    Args:
+        verdicts: Those of `groups`.
+        groups: All on one data set, at least one.
+
+    Returns:
+        `columns` (labels), `rows` (`label` and a cell per column: None where nothing
+        was asked, else `result`, `interval` and `sentence`), `pairs` (sentences with
+        what else differs) and `note`.
+    """
+    score = groups[0].runs[0].summary["score"]
+    labels = [group.label for group in groups]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for verdict in verdicts:
+        second = BAR if verdict.is_bar else verdict.second
+        cells[verdict.first, second] = _build_cell(verdict, score, False)
+        if not verdict.is_bar:
+            cells[second, verdict.first] = _build_cell(verdict, score, True)
+    columns, note = labels, ""
+    if len(groups) > MOST_GROUPS:
+        best = find_best(groups).label
+        columns = [best]
+        note = f"{len(groups)} groups: each is held against {best}, the best on "
+        note += "validation."
+    if len(groups) == 1:
+        columns = []
+    if any(verdict.is_bar for verdict in verdicts):
+        columns = [*columns, BAR]
+    return {
+        "columns": columns,
+        "rows": [
+            {"label": label, "cells": [cells.get((label, name)) for name in columns]}
+            for label in labels
+        ],
+        "pairs": [
+            {"sentence": verdict.sentence, "differs": list(verdict.differs)}
+            for verdict in verdicts
+        ],
+        "note": note,
+    }
+
+
+def _build_cell(
+    verdict: Verdict, score: dict[str, Any], is_turned: bool
+) -> dict[str, str]:
+    """Return one answer, seen from the first group or (turned) from the second."""
+    if verdict.difference is None:
+        return {"result": "unknown", "interval": "", "sentence": verdict.sentence}
+    scale, unit, _ = choose_unit(score, [])
+    low, high = find_ends(verdict, score, scale)
+    if is_turned:
+        low, high = -high, -low
+    result = "unclear"
+    if verdict.corrected <= 1 - LEVEL:
+        result = "better" if low > 0 else "worse"
+    return {
+        "result": result,
+        "interval": f"{spell_ends(low, high)}{unit}",
+        "sentence": verdict.sentence,
+    }

@@ -1,0 +1,68 @@
+"use strict";
+
+// The overview table: sorted by a press on a heading, filtered by words and data set.
+function setUpTable() {
+  const table = document.getElementById("table");
+  const headings = [...table.tHead.rows[0].cells];
+  const filter = document.getElementById("filter");
+  const chosen = document.getElementById("filter-set");
+  const count = document.getElementById("filter-count");
+
+  function read(row, column) {
+    const text = row.cells[column].dataset.value;
+    return text === "" || isNaN(text) ? text : Number(text);
+  }
+
+  // Numbers in order, then texts; what is empty stays last, whichever way.
+  function compare(first, second, column, sign) {
+    const one = read(first, column), other = read(second, column);
+    if (one === "" || other === "") return (one === "") - (other === "");
+    if (typeof one === "number" && typeof other === "number") return sign * (one - other);
+    return sign * String(one).localeCompare(String(other));
+  }
+
+  // Within each data set, since scores of different ones do not compare.
+  function sort(column, sign) {
+    headings.forEach((heading) => heading.removeAttribute("aria-sort"));
+    headings[column].setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+    for (const body of table.tBodies) {
+      const rows = [...body.rows].slice(1);
+      rows.sort((first, second) => compare(first, second, column, sign));
+      body.append(...rows);
+    }
+  }
+
+  headings.forEach((heading, column) => {
+    heading.querySelector("button").addEventListener("click", () => {
+      const rising = heading.getAttribute("aria-sort") === "ascending";
+      sort(column, rising ? -1 : 1);
+    });
+  });
+
+  function apply() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = (element) => {
+      const text = element.dataset.text.toLowerCase();
+      return words.every((word) => text.includes(word));
+    };
+    let shown = 0, all = 0;
+    for (const body of table.tBodies) {
+      const isChosen = !chosen.value || chosen.value === body.dataset.set;
+      let any = false;
+      for (const row of body.querySelectorAll("tr.run")) {
+        row.hidden = !(isChosen && fits(row));
+        any ||= !row.hidden;
+        shown += !row.hidden;
+        all += 1;
+      }
+      body.hidden = !any;
+      document.getElementById(body.dataset.set).hidden = !any;
+    }
+    for (const group of document.querySelectorAll("details.group")) group.hidden = !fits(group);
+    count.textContent = `${shown} of ${all} rows`;
+  }
+
+  filter.addEventListener("input", apply);
+  chosen.addEventListener("input", apply);
+  apply();
+}

@@ -81,9 +81,9 @@ def test_the_bands_find_a_run_outside(changes):
     assert find_faults(row | changes) != []
 
 
-@pytest.mark.parametrize("recipe", ["sine_next_step_gru", "sum_gru"])
-def test_one_seed_is_within_its_band(recipe, tmp_path):
-    done = run_python(f"recipes/{recipe}.py", "--results-dir", str(tmp_path / "runs"))
+def test_one_seed_is_within_its_band(tmp_path):
+    recipe = "recipes/sine_next_step_gru.py"  # the others go behind `make bands`
+    done = run_python(recipe, "--results-dir", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr
     check_all(tmp_path, expected=1)
 

@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_errors("--to"):
         options = parse(Options, flags, "python -m shared.report", __doc__)
         options.check()
+        if not options.watch:
+            options.to.parent.mkdir(parents=True, exist_ok=True)  # tells a bad place
         from shared.report.collect import OWN, REFERENCE, find_groups
         from shared.report.matrix import Judge
         from shared.report.render import build_page

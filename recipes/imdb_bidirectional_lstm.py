@@ -19,8 +19,7 @@ from shared.baselines.reviews import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
 from shared.embedding import set_gradient
-from shared.errors import UserError
-from shared.recurrent import LSTMConfig, build_bidirectional
+from shared.recurrent import LSTMConfig, build_bidirectional, check_both_ways
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 
 if TYPE_CHECKING:
@@ -49,16 +48,7 @@ class Config:
 
     def check(self) -> None:
         """Refuse what two directions leave no room for, or Keras computes wrongly."""
-        if self.lstm.go_backwards:
-            raise UserError(
-                "--go-backwards: this recipe reads both ways already; leave the flag "
-                "away, or take imdb-lstm."
-            )
-        if self.reviews.mask and self.lstm.unroll and self.lstm.return_sequences:
-            raise UserError(
-                "--unroll with --mask and --return-sequences: Keras (3.15) zeroes the "
-                "wrong steps of the backward direction; leave one of the three away."
-            )
+        check_both_ways(self.lstm, self.reviews.mask, "imdb-lstm")
 
 
 def build_model(config: Config) -> keras.Model:

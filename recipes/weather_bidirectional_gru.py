@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from shared.baselines.forecast import forecast_bars
 from shared.cli import main
 from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import UserError
 from shared.metrics import absolute_error
-from shared.recurrent import GRUConfig, build_bidirectional
+from shared.recurrent import GRUConfig, build_bidirectional, check_both_ways
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
 
 if TYPE_CHECKING:
@@ -49,11 +48,7 @@ class Config:
 
     def check(self) -> None:
         """Refuse the one flag that two directions leave no room for."""
-        if self.gru.go_backwards:
-            raise UserError(
-                "--go-backwards: this recipe reads both ways already; leave the flag "
-                "away, or take weather-gru."
-            )
+        check_both_ways(self.gru, False, "weather-gru")
 
 
 def build_model(config: Config, splits: Splits) -> keras.Model:

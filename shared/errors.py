@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST = 100_000_000  # more than any machine of the kind holds
@@ -35,6 +35,25 @@ def check_at_least(config: Any, least: Mapping[str, int]) -> None:
             )
         if value is not None and value > MOST:
             raise UserError(f"{spell_flag(name)} {value}: takes at most {MOST:,}.")
+
+
+def check_shares(config: Any, names: Sequence[str]) -> None:
+    """Refuse shares that leave nothing, or are none.
+
+    Args:
+        config: A dataclass of flags.
+        names: Its fields that hold a share to be dropped.
+
+    Raises:
+        UserError: With the first such flag.
+    """
+    for name in names:
+        share = getattr(config, name)
+        if not 0 <= share < 1:
+            raise UserError(
+                f"{spell_flag(name)} {share}: takes a share from 0 (none) to below 1, "
+                f"e.g. {spell_flag(name)} 0.2."
+            )
 
 
 def spell_flag(name: str) -> str:

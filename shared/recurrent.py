@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.backend import count_gpus
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, check_shares, spell_flag
 from shared.penalties import (
     CONSTRAINTS,
     REGULARIZERS,
@@ -125,13 +125,7 @@ class RecurrentConfig:
             raise UserError(
                 f"--units {self.units}: a layer needs at least 1 unit, e.g. --units 32."
             )
-        for name in ("dropout", "recurrent_dropout"):
-            rate = getattr(self, name)
-            if not 0 <= rate < 1:
-                raise UserError(
-                    f"{spell_flag(name)} {rate}: takes a share from 0 (none) to below "
-                    f"1, e.g. {spell_flag(name)} 0.2."
-                )
+        check_shares(self, ("dropout", "recurrent_dropout"))
         for field in dataclasses.fields(self):
             if field.name.endswith("_regularizer"):
                 parse_penalty(field.name, getattr(self, field.name), REGULARIZERS)
@@ -360,6 +354,29 @@ class LSTMConfig(GatedConfig):
 
     unit_forget_bias: bool = True
     """Start the forget gate's bias at 1, so that the cell remembers at first."""
+
+
+def check_both_ways(layer: GatedConfig, mask: bool, one_way: str) -> None:
+    """Refuse what a layer that reads both ways cannot have, or computes wrongly.
+
+    Args:
+        layer: Of the forward direction.
+        mask: Whether padding is masked.
+        one_way: A recipe that reads one way only.
+
+    Raises:
+        UserError: With the flags and the way out.
+    """
+    if layer.go_backwards:
+        raise UserError(
+            "--go-backwards: this recipe reads both ways already; leave the flag "
+            f"away, or take {one_way}."
+        )
+    if mask and layer.unroll and layer.return_sequences:
+        raise UserError(
+            "--unroll with --mask and --return-sequences: Keras (3.15) zeroes the "
+            "wrong steps of the backward direction; leave one of the three away."
+        )
 
 
 def build_bidirectional(layer: keras.Layer, **arguments: Any) -> keras.Layer:

@@ -98,6 +98,24 @@ class WeatherSplits(Splits):
 
     target: np.ndarray = field(kw_only=True)
 
+    def find_column(self, name: str) -> int:
+        """Return which number of a step is a column of the record.
+
+        Args:
+            name: Of the column.
+
+        Raises:
+            UserError: If it is not read as it stands in the record.
+        """
+        columns = self.facts["columns"]
+        if name not in columns:
+            raise UserError(
+                f"--target {name!r}: this network starts from the latest value, and "
+                f"wind speeds are read as their components only; take one of "
+                f"{', '.join(map(repr, columns))}."
+            )
+        return columns.index(name)
+
 
 def load_weather(config: WeatherConfig) -> WeatherSplits:
     """Return windows of a weather record, split in time order.

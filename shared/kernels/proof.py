@@ -86,7 +86,9 @@ def _read_graph(model: keras.Model) -> dict[str, Any]:
 
 def _prove_layer(plan: LayerPlan, functions: dict[str, Any]) -> LayerProof:
     # A layer's scope is its name, with a number where the name stands twice.
-    scope = re.compile(rf"^(?!gradient_tape/).*/{re.escape(plan.layer)}(_\d+)?/")
+    # A second tape calls its loops over the steps of the first "gradients/...".
+    name = rf"{re.escape(plan.layer)}(_\d+)?"
+    scope = re.compile(rf"^(?!gradient_tape/|gradients/).*/{name}/")
     path, xla, implementation, products = "unrolled", False, None, 0
     for function in functions.values():
         for node in function.node_def:

@@ -1,0 +1,74 @@
+"""Vectors for pairs of neighbouring words, where a pair is frequent enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.data.batches import PAD
+
+if TYPE_CHECKING:
+    import keras
+
+
+def embed_pairs(
+    word_ids: keras.KerasTensor, number: int, vocabulary: int, size: int, mask: bool
+) -> keras.KerasTensor:
+    """Return a vector for each word and the one before it, at first all zeros.
+
+    Which pairs have a vector of their own is told to the layer `pair_ids`, an
+    `IntegerLookup`, by `set_vocabulary`; the others share the first vector.
+
+    Args:
+        word_ids: int32, (batch, steps).
+        number: How many pairs have a vector of their own.
+        vocabulary: Number of word ids.
+        size: Numbers per vector.
+        mask: Whether shared vectors stand for padding, so that it stays masked when
+            these vectors are added to those of the words.
+
+    Returns:
+        (batch, steps, size).
+    """
+    from keras import layers, ops
+
+    from shared.embedding import set_gradient
+
+    ids = ops.cast(word_ids, "int64")
+    codes = ops.pad(ids[:, :-1], ((0, 0), (1, 0))) * vocabulary + ids
+    # Not as an argument: what is told later would not be saved (Keras 3.15).
+    lookup = layers.IntegerLookup(
+        max_tokens=number + 1, vocabulary_dtype="int64", name="pair_ids"
+    )
+    lookup.set_vocabulary([vocabulary**2])  # the code of no pair
+    known = lookup(codes)
+    vectors = layers.Embedding(
+        number + 1, size, embeddings_initializer="zeros", mask_zero=mask, name="pairs"
+    )
+    return set_gradient(vectors, "dense")(known)
+
+
+def find_frequent_pairs(
+    word_ids: np.ndarray, vocabulary: int, number: int
+) -> np.ndarray:
+    """Return the pairs of neighbouring words that stand in the most texts.
+
+    For example, with vocabulary 10 and `number=1`, the texts [4, 5, 4], [4, 5, 6] and
+    [6, 5, 0] give 45: word 4, then word 5.
+
+    Args:
+        word_ids: int, (num_texts, length), padded on either side.
+        vocabulary: Number of word ids.
+        number: How many pairs at most.
+
+    Returns:
+        int64, (num_found,), from the most frequent on, of equally frequent ones by
+        number: id of the first word, times `vocabulary`, plus the id of the second.
+    """
+    texts = []
+    for row in word_ids:
+        words = row[row != PAD].astype(np.int64)
+        texts.append(np.unique(words[:-1] * vocabulary + words[1:]))
+    codes, counts = np.unique(np.concatenate(texts), return_counts=True)
+    return codes[np.argsort(-counts, kind="stable")[:number]]

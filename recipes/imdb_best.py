@@ -1,8 +1,8 @@
 """How far does a recurrent network get on the labelled reviews alone?
 
-A vector of each word and one of the pair it closes are added and normalised; a GRU reads
-them both ways; of each state the largest value counts. In training the network must
-also be right after the worst small step of what it reads.
+A vector of each word and one of the pair it closes are added and normalised; a GRU
+reads them both ways; of each state the largest value counts. In training the network
+must also be right after the worst small step of what it reads.
 
     make imdb-best                      python recipes/imdb_best.py --radius 0
 

@@ -36,7 +36,7 @@ class Config:
     """Chosen on the validation part of the one-year file, seed 0."""
 
     weather: WeatherConfig = WeatherConfig(
-        lookback=120,
+        lookback=240,  # ten days of hourly steps
         sampling=6,
         delay=24,
         target="T (degC)",
@@ -48,7 +48,7 @@ class Config:
     output_dropout: float = 0.5
     """Share of what the GRU hands on that is dropped in training."""
     training: TrainingConfig = TrainingConfig(
-        optimizer="adam", learning_rate=0.001, batch_size=128, epochs=10
+        optimizer="adam", learning_rate=0.001, batch_size=128, epochs=20
     )
 
     def check(self) -> None:

@@ -40,10 +40,9 @@ CHANGES = {
     "imdb_simple_rnn": {},
     "imdb_lstm": {},
     "imdb_gru": {},
-    "imdb_stacked_simple_rnn": {"batching": "fixed"},
-    "imdb_bidirectional_lstm": {"batching": "fixed"},
+    "imdb_stacked_simple_rnn": {},
+    "imdb_bidirectional_lstm": {},
     "imdb_gru_dropout": {
-        "batching": "fixed",
         "units": 64, "dropout": 0.2, "recurrent_dropout": 0.2, "optimizer": "adam",
         "batch_size": 32, "epochs": 5,
     },

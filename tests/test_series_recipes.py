@@ -59,7 +59,11 @@ CHANGES = {
     "weather_stacked_gru": HEAVY | {"upper_units": 64, "upper_activation": "relu"},
     "weather_conv1d_gru": HEAVY | {"filters": 32},
     "weather_bidirectional_gru": {},
-}
+    "weather_best": {
+        "lookback": 240, "calendar": "none", "units": 64, "dropout": 0.5,
+        "output_dropout": 0.5, "optimizer": "adam", "epochs": 20,
+    },
+}  # fmt: skip
 
 
 def count_gru(inputs, units):
@@ -77,6 +81,7 @@ PARAMETERS = {
     "weather_conv1d_gru": (5 * FEATURES * 32 + 32) + (5 * 32 * 32 + 32)
     + count_gru(32, 32) + 33,
     "weather_bidirectional_gru": 2 * count_gru(FEATURES, 32) + 65,
+    "weather_best": count_gru(FEATURES - 4, 64) + 65,
     "sine_gru": count_gru(1, 32) + 33,
     "sine_next_step_gru": count_gru(1, 20) + 21,
     "scratch_gru": count_gru(1, 20) + 21,

@@ -40,8 +40,8 @@ def list_claims() -> tuple[Claim, ...]:
     fixed_gru, fixed_lstm, fixed_simple = (
         _name(f"imdb-{k}", batching="fixed") for k in ("gru", "lstm", "simple-rnn")
     )
-    stacked = _name("imdb-stacked-simple-rnn", batching="bucketed")
-    both_ways = _name("imdb-bidirectional-lstm", batching="bucketed")
+    stacked = _name("imdb-stacked-simple-rnn")
+    both_ways = _name("imdb-bidirectional-lstm")
     turned = _name("imdb-gru", go_backwards=True)
     dropped, kept = (
         _name("imdb-gru-dropout"),

@@ -29,9 +29,9 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("imdb-gru", {"batching": "fixed"}),
     ("imdb-lstm", {"batching": "fixed"}),
     ("imdb-simple-rnn", {"batching": "fixed"}),
-    # The batches of imdb-lstm and imdb-simple-rnn.
-    ("imdb-bidirectional-lstm", {"batching": "bucketed"}),
-    ("imdb-stacked-simple-rnn", {"batching": "bucketed"}),
+    ("imdb-stacked-simple-rnn", {"batching": "fixed"}),
+    ("imdb-bidirectional-lstm", {"batching": "fixed"}),
+    ("imdb-gru-dropout", {"batching": "fixed"}),
     # Time turned round.
     ("imdb-gru", {"go_backwards": True}),
     ("weather-gru", {"reverse": True}),

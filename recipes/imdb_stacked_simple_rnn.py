@@ -56,7 +56,7 @@ class Config:
         if self.simple_rnn.go_backwards and self.reviews.mask_side:
             raise UserError(
                 "--go-backwards with masked padding: Keras turns the states between "
-                "layers round but not their mask; leave one of the two away."
+                "layers round but not their mask; take --batching fixed --no-mask."
             )
 
 

@@ -98,7 +98,9 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
 
 def keep_newest(runs: Iterable[Run]) -> list[Run]:
     """Return of every experiment and seed the newest run, oldest first."""
-    newest = {(_experiment(run), run.seed): run for run in _by_age(runs)}
+    runs = _by_age(runs)
+    keys = _list_experiments(runs)
+    newest = {(key, run.seed): run for key, run in zip(keys, runs, strict=True)}
     return _by_age(newest.values())
 
 
@@ -108,8 +110,9 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     A run that did not finish, or that repeats a seed, is a group of its own.
     """
     groups: dict[tuple, dict[int, Run]] = {}
-    for run in runs:
-        key = (*_experiment(run), run.state, "")
+    runs = list(runs)
+    for experiment, run in zip(_list_experiments(runs), runs, strict=True):
+        key = (*experiment, run.state, "")
         if run.seed in groups.get(key, {}) or run.state != "finished":
             key = (*key[:-1], run.path.name)
         groups.setdefault(key, {})[run.seed] = run
@@ -157,12 +160,25 @@ def list_bars(groups: Sequence[Group]) -> list[dict[str, Any]]:
     ]
 
 
-def _experiment(run: Run) -> tuple:
-    """Return all that seeds of one experiment share."""
-    settings = run.config["settings"]
-    flags = sorted((k, str(v)) for k, v in settings.items() if k not in NO_EXPERIMENT)
-    split = [f for f in flags if f[0] in SPLIT_SETTINGS or f[0].startswith(PARTS)]
-    return run.data, run.data_hash, tuple(split), run.recipe, tuple(flags)
+def _list_experiments(runs: Sequence[Run]) -> list[tuple]:
+    """Return for each run all that seeds of one experiment share.
+
+    A flag that some runs of a recipe are too old to know counts only where it was
+    changed: a new flag changes nothing by default.
+    """
+    known: dict[str, set[str]] = {}
+    for run in runs:
+        names = set(run.config["settings"])
+        known[run.recipe] = known.get(run.recipe, names) & names
+    experiments = []
+    for run in runs:
+        settings = run.config["settings"]
+        names = (known[run.recipe] | set(run.config["changed"])) - NO_EXPERIMENT
+        flags = sorted((k, str(v)) for k, v in settings.items() if k in names)
+        split = [f for f in flags if f[0] in SPLIT_SETTINGS or f[0].startswith(PARTS)]
+        key = (run.data, run.data_hash, tuple(split), run.recipe, tuple(flags))
+        experiments.append(key)
+    return experiments
 
 
 def _by_age(runs: Iterable[Run]) -> list[Run]:

@@ -59,6 +59,21 @@ def test_other_flags_are_another_group_and_name_themselves(tmp_path):
     assert labels == ["imdb-gru", "imdb-gru --units 64"]
 
 
+def test_a_flag_that_older_runs_do_not_know_counts_where_it_was_changed(tmp_path):
+    make_run(tmp_path, seed=0)
+    newer = make_run(tmp_path, seed=1)
+    path = newer / "config.json"
+    config = json.loads(path.read_text())
+    config["settings"]["clip"] = None
+    path.write_text(json.dumps(config))
+    make_run(tmp_path, seed=2, clip=1.0)
+    plain, clipped = groups_of(tmp_path)
+    assert [run.seed for run in plain.runs] == [0, 1]
+    assert (clipped.label, [run.seed for run in clipped.runs]) == (
+        "imdb-gru --clip 1.0", [2],
+    )  # fmt: skip
+
+
 def test_data_sets_are_never_mixed(tmp_path):
     for data in ("imdb", "imdb-sample", "imdb-limit-2000"):
         make_run(tmp_path, data=data)

@@ -173,7 +173,13 @@ def test_backwards_reading_is_a_flag_or_refused(recipe, tmp_path, capsys):
             train(recipe, tmp_path, "--epochs", "1", "--go-backwards")
         assert "reads both ways" in capsys.readouterr().err
     else:
-        run = train(recipe, tmp_path, "--epochs", "1", "--go-backwards")
+        flags = ["--go-backwards"]
+        if "stacked" in recipe:
+            with pytest.raises(SystemExit):
+                train(recipe, tmp_path, "--epochs", "1", *flags)
+            assert "take --batching fixed --no-mask" in capsys.readouterr().err
+            flags += ["--batching", "fixed"]
+        run = train(recipe, tmp_path, "--epochs", "1", *flags)
         assert run.config["changed"]["go_backwards"] is True
 
 

@@ -47,13 +47,13 @@ class Config:
         batching="bucketed",
     )
     reading: ReadingConfig = ReadingConfig(100_000, "neighbours", radius=5.0)
-    gru: GRUConfig = GRUConfig(units=64, dropout=0.3, return_sequences=True)
+    gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
     pooling: Literal["max", "mean"] = "max"
     """What of all steps' states is read; --no-return-sequences reads the last."""
     output_dropout: float = 0.5
     """Share of what is read of the states that is dropped in training."""
     training: TrainingConfig = TrainingConfig(
-        optimizer="adam", learning_rate=0.001, batch_size=64, epochs=3
+        "adam", learning_rate=0.001, batch_size=64, epochs=3, schedule="cosine"
     )
 
     def check(self) -> None:

@@ -48,7 +48,8 @@ CHANGES = {
     },
     "imdb_best": {
         "vocabulary": 30_000, "padding": "right", "embedding_size": 64, "units": 64,
-        "dropout": 0.3, "optimizer": "adam", "batch_size": 64, "epochs": 3,
+        "dropout": 0.5, "optimizer": "adam", "batch_size": 64, "epochs": 3,
+        "schedule": "cosine", "output_dropout": 0.5,
         "embedding_gradient": "dense", "return_sequences": True, "pooling": "max",
         "pairs": 100_000, "vectors": "neighbours", "radius": 5.0,
     },

@@ -61,7 +61,8 @@ CHANGES = {
     "weather_bidirectional_gru": {},
     "weather_best": {
         "lookback": 240, "calendar": "none", "units": 64, "dropout": 0.5,
-        "output_dropout": 0.5, "optimizer": "adam", "epochs": 20,
+        "output_dropout": 0.5, "optimizer": "adam", "learning_rate": 0.0005,
+        "epochs": 20, "clip": 1.0,
     },
 }  # fmt: skip
 

@@ -123,7 +123,7 @@ def load_splits(recipe, tmp_path, **changes):
 
     config = load(recipe).Config()
     if recipe in WEATHER:
-        write(tmp_path / FILE, make_rows(3_600))  # a window of six days in each part
+        write(tmp_path / FILE, make_rows(6_800))  # a window of eleven days in each part
         weather = dataclasses.replace(config.weather, data_dir=tmp_path)
         config = settle(dataclasses.replace(config, weather=weather))
         return load_weather(config.weather), config
@@ -160,7 +160,8 @@ def test_parameters_are_those_of_the_textbook(recipe, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", [*WEATHER, *GENERATED])
-def test_one_update_changes_every_weight_array(recipe, tmp_path):
+def test_two_updates_change_every_weight_array(recipe, tmp_path):
+    """Two, since weather-best begins with an output of 0, whatever the GRU says."""
     splits, config = load_splits(recipe, tmp_path)
     model = build(recipe, splits, config)
     loss = "mse" if recipe != "vowel_gru" else "sparse_categorical_crossentropy"
@@ -169,7 +170,8 @@ def test_one_update_changes_every_weight_array(recipe, tmp_path):
     assert len(before) >= 4
     inputs = splits.train.inputs
     inputs = inputs.cut(slice(0, 8)) if recipe in WEATHER else inputs[:8]
-    model.train_on_batch(inputs, splits.train.targets[:8])
+    for _ in range(2):
+        model.train_on_batch(inputs, splits.train.targets[:8])
     for old, weight in zip(before, model.trainable_weights, strict=True):
         assert not np.array_equal(old, np.array(weight)), weight.path
 

@@ -31,7 +31,6 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("imdb-simple-rnn", {"batching": "fixed"}),
     ("imdb-stacked-simple-rnn", {"batching": "fixed"}),
     ("imdb-bidirectional-lstm", {"batching": "fixed"}),
-    ("imdb-gru-dropout", {"batching": "fixed"}),
     # Time turned round.
     ("imdb-gru", {"go_backwards": True}),
     ("weather-gru", {"reverse": True}),

@@ -288,28 +288,30 @@ def find_claim(key):
 
 def test_a_whole_claim_holds_or_fails_with_its_parts():
     claim = find_claim("both-ways")
-    ((first, second),) = claim.questions
-    groups = {first: [make_run()], second: [make_run()]}
+    assert len(claim.questions) == 2  # fixed and bucketed batches
+    groups = {label: [make_run()] for pair in claim.questions for label in pair}
     for low, high, expected in ((0.01, 0.02, HOLDS), (-0.01, 0.001, FAILS)):
-        reference = make_reference(groups, [make_row(first, second, low, high)])
+        rows = [make_row(*pair, low, high) for pair in claim.questions]
+        reference = make_reference(groups, rows)
         assert claim.answer(reference)[0] == expected
         assert f"**{expected.capitalize()}.**" in spell_claims(reference, [claim])
 
 
 def test_stacking_that_helps_much_is_not_little():
     claim = find_claim("stacking")
-    (one, stacked), (single, deep) = claim.questions
-    points = {label: [make_run()] for label in (one, stacked)}
+    (fixed, fixed_stacked), (one, stacked), (single, deep) = claim.questions
+    points = {label: [make_run()] for label in (fixed, fixed_stacked, one, stacked)}
     degrees = {
         label: [make_run(metric="mae", values=(2.0,), test=2.0)]
         for label in (single, deep)
     }
     rows = [
+        make_row(fixed_stacked, fixed, 0.001, 0.008),  # at most 0.8 points better
         make_row(stacked, one, 0.012, 0.03),  # 1.2 to 3 points better
         make_row(deep, single, -0.05, 0.01),  # at most 0.05 of 2 better
     ]
     verdict, parts = claim.answer(make_reference(points | degrees, rows))
-    assert [part.outcome for part in parts] == [FAILS, HOLDS]
+    assert [part.outcome for part in parts] == [HOLDS, FAILS, HOLDS]
     assert verdict == IN_PART
 
 

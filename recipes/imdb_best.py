@@ -1,8 +1,7 @@
 """How far does a recurrent network get on the labelled reviews alone?
 
-A vector of each word and one of the pair it closes are added and normalised; a GRU
-reads them both ways; of each state the largest value counts. In training the network
-must also be right after the worst small step of what it reads.
+Adds and normalises vectors of words and of pairs of words and reads them both ways; the
+largest states count. Trained to be right after the worst small step of its inputs, too.
 
     make imdb-best                      python recipes/imdb_best.py --radius 0
 
@@ -69,11 +68,12 @@ def build_model(config: Config) -> keras.Model:
     from shared.pooling import MaxOfSteps
 
     reviews = config.reviews
-    sizes = reviews.vocabulary, reviews.embedding_size
     word_ids = Input((reviews.steps,), dtype="int32", name="word_ids")
-    embedding = layers.Embedding(*sizes, mask_zero=reviews.mask, name="words")
+    embedding = layers.Embedding(
+        reviews.vocabulary, reviews.embedding_size, mask_zero=reviews.mask, name="words"
+    )
     words = set_gradient(embedding, reviews.embedding_gradient)(word_ids)
-    pairs = embed_pairs(word_ids, config.reading.pairs, *sizes, reviews.mask)
+    pairs = embed_pairs(word_ids, config.reading.pairs, reviews)
     read = layers.LayerNormalization(name="read")(layers.Add()([words, pairs]))
     gru = layers.GRU(**config.gru.arguments(), name="gru")
     review = build_bidirectional(gru, name="both_ways")(read)

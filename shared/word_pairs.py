@@ -11,9 +11,11 @@ from shared.data.batches import PAD
 if TYPE_CHECKING:
     import keras
 
+    from shared.data.imdb import ReviewsConfig
+
 
 def embed_pairs(
-    word_ids: keras.KerasTensor, number: int, vocabulary: int, size: int, mask: bool
+    word_ids: keras.KerasTensor, number: int, reviews: ReviewsConfig
 ) -> keras.KerasTensor:
     """Return a vector for each word and the one before it, at first all zeros.
 
@@ -23,30 +25,33 @@ def embed_pairs(
     Args:
         word_ids: int32, (batch, steps).
         number: How many pairs have a vector of their own.
-        vocabulary: Number of word ids.
-        size: Numbers per vector.
-        mask: Whether shared vectors stand for padding, so that it stays masked when
-            these vectors are added to those of the words.
+        reviews: Says how many word ids there are, how long a vector is, and whether
+            padding is masked: where it is, so are here pairs without a vector of their
+            own, and padding stays masked when these vectors are added to the words'.
 
     Returns:
-        (batch, steps, size).
+        (batch, steps, embedding_size).
     """
     from keras import layers, ops
 
     from shared.embedding import set_gradient
 
     ids = ops.cast(word_ids, "int64")
-    codes = ops.pad(ids[:, :-1], ((0, 0), (1, 0))) * vocabulary + ids
+    codes = ops.pad(ids[:, :-1], ((0, 0), (1, 0))) * reviews.vocabulary + ids
     # Not as an argument: what is told later would not be saved (Keras 3.15).
     lookup = layers.IntegerLookup(
         max_tokens=number + 1, vocabulary_dtype="int64", name="pair_ids"
     )
-    lookup.set_vocabulary([vocabulary**2])  # the code of no pair
+    lookup.set_vocabulary([reviews.vocabulary**2])  # the code of no pair
     known = lookup(codes)
     vectors = layers.Embedding(
-        number + 1, size, embeddings_initializer="zeros", mask_zero=mask, name="pairs"
+        number + 1,
+        reviews.embedding_size,
+        embeddings_initializer="zeros",
+        mask_zero=reviews.mask,
+        name="pairs",
     )
-    return set_gradient(vectors, "dense")(known)
+    return set_gradient(vectors, reviews.embedding_gradient)(known)
 
 
 def find_frequent_pairs(

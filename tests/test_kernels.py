@@ -185,6 +185,11 @@ COMPILED = {"path": "compiled", "xla": False, "implementation": None}
         ("imdb_lstm", ["--dropout", "0.2"], [COMPILED]),
         ("imdb_bidirectional_lstm", ["--batching", "bucketed"], [COMPILED] * 2),
         ("imdb_gru_dropout", [], [COMPILED]),
+        (  # its step runs every layer twice
+            "imdb_best",
+            ["--kernel", "keras"],
+            [{"path": "loop", "xla": False, "implementation": 2}] * 2,
+        ),
         (
             "imdb_simple_rnn",
             ["--jit", "on"],

@@ -1,5 +1,7 @@
 """Pairs, first vectors, adversarial steps and the masked maximum of imdb-best."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -22,7 +24,9 @@ def test_frequent_pairs_are_counted_once_per_text():
 
 def test_pairs_get_their_vector_and_the_others_the_first():
     word_ids = keras.Input((None,), dtype="int32")
-    model = keras.Model(word_ids, embed_pairs(word_ids, 2, 10, 3, mask=True))
+    reviews = imdb_best.Config().reviews
+    reviews = dataclasses.replace(reviews, vocabulary=10, embedding_size=3)
+    model = keras.Model(word_ids, embed_pairs(word_ids, 2, reviews))
     model.get_layer("pair_ids").set_vocabulary(np.array([45, 56]))
     vectors = np.arange(9, dtype="float32").reshape(3, 3)
     assert not model.get_layer("pairs").get_weights()[0].any()

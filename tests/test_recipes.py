@@ -109,8 +109,10 @@ def test_a_run_leaves_everything(recipe, tmp_path, capsys):
     assert {path.name for path in run.path.iterdir()} == names
     assert (run.recipe, run.data) == (recipe.replace("_", "-"), "imdb")
     assert run.history["epoch"] == [1, 2]
+    scheduled = run.config["settings"]["schedule"] == "cosine"
     assert list(run.history) == [
-        "epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds",
+        "epoch", "accuracy", "loss", "val_accuracy", "val_loss",
+        *(["learning_rate"] if scheduled else []), "seconds",
     ]  # fmt: skip
     assert set(run.summary["test"]["best"]) == {"test_accuracy", "test_loss"}
     assert [bar["name"] for bar in run.summary["bars"]] == [

@@ -5,8 +5,8 @@ largest states count. Trained to be right after the worst small step of its inpu
 
     make imdb-best                      python recipes/imdb_best.py --radius 0
 
-Compare with imdb-gru: `make compare RUNS="imdb-best imdb-gru"`. What each part gives
-and what did not help: README, "Better than the tutorials".
+Compare with imdb-gru: `make compare RUNS="imdb-best imdb-gru"`. What each part is:
+README, "Better than the tutorials".
 """
 
 from __future__ import annotations

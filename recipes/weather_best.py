@@ -8,7 +8,7 @@ not learn the seasons, of which one year shows each but once.
 
 Compare with weather-gru, the book's network:
 `make compare RUNS="weather-best weather-gru"`.
-What each part gives and what did not help: README, "Better than the tutorials".
+Reference result: results/reference/weather-best.csv.
 """
 
 from __future__ import annotations

@@ -274,6 +274,8 @@ BAD_FLAGS = {
     ("weather_gru", "--train-share", "0.8"): "leave a part of the rows for the test",
     ("weather_gru", "--target", "T"): "--target 'T'",
     ("weather_gru", "--lookback", "300"): "too short",
+    ("weather_best", "--target", "wv (m/s)"): "starts from the latest value",
+    ("weather_best", "--output-dropout", "1"): "--output-dropout 1",
     ("sine_gru", "--points", "100"): "the three parts ask for 220",
     ("sine_next_step_gru", "--delay", "2"): "running freely needs the next sample",
     ("scratch_gru", "--jit", "on"): "--jit on",

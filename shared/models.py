@@ -32,7 +32,8 @@ def load_model(path: Path) -> keras.Model:
     """
     import keras
 
-    import shared.scratch_layer  # noqa: F401  Keras then knows the layer by name
+    import shared.pooling  # Keras then knows the layers by name
+    import shared.scratch_layer  # noqa: F401
 
     path = path / "best.keras" if path.is_dir() else path
     try:

@@ -5,7 +5,9 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from conftest import run_python
 from keras import layers
+from test_recipes import train
 
 from recipes import imdb_best
 from shared.adversarial import train_adversarially
@@ -108,6 +110,15 @@ def test_the_maximum_leaves_masked_steps_out():
     assert np.array_equal(layer(states), [[5, 9], [7, 8]])
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert np.array_equal(again(states, mask=mask), [[-2, 1], [0, -4]])
+
+
+def test_a_process_that_knows_no_recipe_loads_the_model(tmp_path):
+    run = train("imdb_best", tmp_path, "--epochs", "1")
+    load = "import sys, pathlib; from shared.models import load_model; "
+    load += "print(load_model(pathlib.Path(sys.argv[1])).count_params())"
+    done = run_python("-c", load, str(run.path))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) == run.summary["parameters"]
 
 
 @pytest.mark.parametrize(

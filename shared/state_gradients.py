@@ -232,10 +232,15 @@ def _add_probes(layer: keras.Layer, tape: tf.GradientTape) -> _Probes:
 
 def _widen(model: keras.Model) -> keras.Model:
     """Return a copy of a functional model that computes in float64."""
+    import keras
+
     drawn = random.getstate()  # Keras seeds the copy's initializers with it
     twin = type(model).from_config(_widen_config(model.get_config()))
     random.setstate(drawn)
     twin.set_weights(model.get_weights())
+    for layer, copy in zip(model.layers, twin.layers, strict=True):
+        if isinstance(layer, keras.layers.IntegerLookup):  # its state is no weight
+            copy.set_vocabulary(layer.get_vocabulary(include_special_tokens=False))
     twin.compile(loss=model.loss)
     return twin
 

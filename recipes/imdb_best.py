@@ -2,8 +2,9 @@
 
 Adds and normalises vectors of words and of pairs of words and reads them both ways; the
 largest states count. Trained to be right after the worst small step of its inputs, too.
+Several such networks, trained beside each other, give their mean probability.
 
-    make imdb-best                      python recipes/imdb_best.py --radius 0
+    make imdb-best                      python recipes/imdb_best.py --members 1
 
 Compare with imdb-gru: `make compare RUNS="imdb-best imdb-gru"`. What each part is:
 README, "Better than the tutorials".
@@ -17,12 +18,10 @@ from typing import TYPE_CHECKING, Literal
 from shared.baselines.reviews import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.embedding import set_gradient
 from shared.errors import check_shares
-from shared.reading import ReadingConfig, prepare_reading
+from shared.reading import ReadingConfig, prepare_reading, read_words
 from shared.recurrent import GRUConfig, build_bidirectional, check_both_ways
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
-from shared.word_pairs import embed_pairs
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +44,7 @@ class Config:
         embedding_gradient="dense",
         batching="bucketed",
     )
-    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", radius=5.0)
+    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", 5.0, members=4)
     gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
     pooling: Literal["max", "mean"] = "max"
     """What of all steps' states is read; --no-return-sequences reads the last."""
@@ -69,19 +68,18 @@ def build_model(config: Config) -> keras.Model:
 
     reviews = config.reviews
     word_ids = Input((reviews.steps,), dtype="int32", name="word_ids")
-    embedding = layers.Embedding(
-        reviews.vocabulary, reviews.embedding_size, mask_zero=reviews.mask, name="words"
-    )
-    words = set_gradient(embedding, reviews.embedding_gradient)(word_ids)
-    pairs = embed_pairs(word_ids, config.reading.pairs, reviews)
-    read = layers.LayerNormalization(name="read")(layers.Add()([words, pairs]))
-    gru = layers.GRU(**config.gru.arguments(), name="gru")
-    review = build_bidirectional(gru, name="both_ways")(read)
-    if config.gru.return_sequences:
-        pools = {"max": MaxOfSteps, "mean": layers.GlobalAveragePooling1D}
-        review = pools[config.pooling](name=f"{config.pooling}_of_steps")(review)
-    review = layers.Dropout(config.output_dropout, name="dropout")(review)
-    positive = layers.Dense(1, activation="sigmoid", name="positive")(review)
+    members = []
+    for n in range(1, config.reading.members + 1):
+        read = read_words(word_ids, config.reading, reviews, n)
+        gru = layers.GRU(**config.gru.arguments(), name=f"gru_{n}")
+        review = build_bidirectional(gru, name=f"both_ways_{n}")(read)
+        if config.gru.return_sequences:
+            pools = {"max": MaxOfSteps, "mean": layers.GlobalAveragePooling1D}
+            review = pools[config.pooling](name=f"{config.pooling}_{n}")(review)
+        review = layers.Dropout(config.output_dropout, name=f"dropout_{n}")(review)
+        output = layers.Dense(1, activation="sigmoid", name=f"positive_{n}")
+        members.append(output(review))
+    positive = layers.Average(name="positive")(members) if members[1:] else members[0]
     return Model(word_ids, positive, name="imdb_best")
 
 

@@ -12,6 +12,7 @@ from shared.recurrent import Surroundings
 if TYPE_CHECKING:
     import keras
 
+    from shared.data.imdb import ReviewsConfig
     from shared.data.splits import Splits
 
 
@@ -26,6 +27,8 @@ class ReadingConfig:
     training reviews begin alike; no label is read."""
     radius: float
     """Train also at the worst inputs within this distance; 0 does not."""
+    members: int = 1
+    """Networks that train side by side; the mean of their probabilities counts."""
 
     def check(self) -> None:
         """Refuse what is no number of pairs or no distance.
@@ -33,7 +36,7 @@ class ReadingConfig:
         Raises:
             UserError: With the flag, what it takes and the way out.
         """
-        check_at_least(self, {"pairs": 1})
+        check_at_least(self, {"pairs": 1, "members": 1})
         if not 0 <= self.radius < math.inf:
             raise UserError(
                 f"--radius {self.radius}: takes a distance, e.g. 5; 0 trains without."
@@ -52,28 +55,70 @@ class ReadingConfig:
         return self, []
 
 
+def read_words(
+    word_ids: keras.KerasTensor,
+    reading: ReadingConfig,
+    reviews: ReviewsConfig,
+    member: int,
+) -> keras.KerasTensor:
+    """Return what a member reads: the vector of each word, plus that of its pair.
+
+    Args:
+        word_ids: int32, (batch, steps).
+        reading: How many pairs there are.
+        reviews: Says how many words there are, how long a vector is, and whether
+            padding is masked.
+        member: Number of the network, which ends the names of its layers.
+
+    Returns:
+        (batch, steps, embedding_size), normalised step by step.
+    """
+    from keras import layers
+
+    from shared.embedding import set_gradient
+    from shared.word_pairs import embed_pairs
+
+    embedding = layers.Embedding(
+        reviews.vocabulary,
+        reviews.embedding_size,
+        mask_zero=reviews.mask,
+        name=f"words_{member}",
+    )
+    words = set_gradient(embedding, reviews.embedding_gradient)(word_ids)
+    pairs = embed_pairs(word_ids, reading.pairs, reviews, member)
+    read = layers.LayerNormalization(name=f"read_{member}")
+    return read(layers.Add(name=f"together_{member}")([words, pairs]))
+
+
 def prepare_reading(
     model: keras.Model, reading: ReadingConfig, splits: Splits, seed: int
 ) -> None:
     """Set the pairs and first vectors of a network, and how it is trained.
 
     Args:
-        model: With the layers `words`, `pair_ids`, `pairs` and `read`, as in
-            `recipes/imdb_best.py`; not trained yet.
+        model: Of members whose layers `words`, `pair_ids`, `pairs`, `read` and
+            `positive` end in their number, as in `recipes/imdb_best.py`; not trained
+            yet.
         reading: What is asked for.
         splits: Reviews, of which only the words of the training part are read.
         seed: Of the run.
     """
-    from shared.adversarial import train_adversarially
+    from shared.members import train_members
     from shared.word_pairs import find_frequent_pairs
     from shared.word_vectors import learn_word_vectors
 
     word_ids = splits.train.inputs
-    words = model.get_layer("words")
-    vocabulary, size = words.embeddings.shape
+    numbers = range(1, reading.members + 1)
+    vocabulary, size = model.get_layer("words_1").embeddings.shape
     pairs = find_frequent_pairs(word_ids, vocabulary, reading.pairs)
-    model.get_layer("pair_ids").set_vocabulary(pairs)
+    vectors = None
     if reading.vectors == "neighbours":
-        words.set_weights([learn_word_vectors(word_ids, vocabulary, size, seed)])
-    if reading.radius:
-        train_adversarially(model, "read", reading.radius)
+        vectors = learn_word_vectors(word_ids, vocabulary, size, seed)
+    for n in numbers:
+        model.get_layer(f"pair_ids_{n}").set_vocabulary(pairs)
+        if vectors is not None:
+            model.get_layer(f"words_{n}").set_weights([vectors])
+    if reading.radius or reading.members > 1:
+        outputs = [f"positive_{n}" for n in numbers]
+        read = [f"read_{n}" for n in numbers]
+        train_members(model, outputs, read, reading.radius)

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 def embed_pairs(
-    word_ids: keras.KerasTensor, number: int, reviews: ReviewsConfig
+    word_ids: keras.KerasTensor, number: int, reviews: ReviewsConfig, member: int
 ) -> keras.KerasTensor:
     """Return a vector for each word and the one before it, at first all zeros.
 
-    Which pairs have a vector of their own is told to the layer `pair_ids`, an
-    `IntegerLookup`, by `set_vocabulary`; the others share the first vector.
+    Which pairs have a vector of their own is told to the layer `pair_ids_1` of the
+    first member, an `IntegerLookup`, by `set_vocabulary`; the others share the first
+    vector.
 
     Args:
         word_ids: int32, (batch, steps).
@@ -28,6 +29,7 @@ def embed_pairs(
         reviews: Says how many word ids there are, how long a vector is, and whether
             padding is masked: where it is, so are here pairs without a vector of their
             own, and padding stays masked when these vectors are added to the words'.
+        member: Number of the network, which ends the names of its layers.
 
     Returns:
         (batch, steps, embedding_size).
@@ -40,7 +42,7 @@ def embed_pairs(
     codes = ops.pad(ids[:, :-1], ((0, 0), (1, 0))) * reviews.vocabulary + ids
     # Not as an argument: what is told later would not be saved (Keras 3.15).
     lookup = layers.IntegerLookup(
-        max_tokens=number + 1, vocabulary_dtype="int64", name="pair_ids"
+        max_tokens=number + 1, vocabulary_dtype="int64", name=f"pair_ids_{member}"
     )
     lookup.set_vocabulary([reviews.vocabulary**2])  # the code of no pair
     known = lookup(codes)
@@ -49,7 +51,7 @@ def embed_pairs(
         reviews.embedding_size,
         embeddings_initializer="zeros",
         mask_zero=reviews.mask,
-        name="pairs",
+        name=f"pairs_{member}",
     )
     return set_gradient(vectors, reviews.embedding_gradient)(known)
 

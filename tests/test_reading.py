@@ -10,8 +10,9 @@ from keras import layers
 from test_recipes import train
 
 from recipes import imdb_best
-from shared.adversarial import train_adversarially
 from shared.cli import main
+from shared.members import train_members
+from shared.models import load_model
 from shared.pooling import MaxOfSteps
 from shared.word_pairs import embed_pairs, find_frequent_pairs
 from shared.word_vectors import SPREAD, learn_word_vectors
@@ -28,11 +29,11 @@ def test_pairs_get_their_vector_and_the_others_the_first():
     word_ids = keras.Input((None,), dtype="int32")
     reviews = imdb_best.Config().reviews
     reviews = dataclasses.replace(reviews, vocabulary=10, embedding_size=3)
-    model = keras.Model(word_ids, embed_pairs(word_ids, 2, reviews))
-    model.get_layer("pair_ids").set_vocabulary(np.array([45, 56]))
+    model = keras.Model(word_ids, embed_pairs(word_ids, 2, reviews, 1))
+    model.get_layer("pair_ids_1").set_vocabulary(np.array([45, 56]))
     vectors = np.arange(9, dtype="float32").reshape(3, 3)
-    assert not model.get_layer("pairs").get_weights()[0].any()
-    model.get_layer("pairs").set_weights([vectors])
+    assert not model.get_layer("pairs_1").get_weights()[0].any()
+    model.get_layer("pairs_1").set_weights([vectors])
     found = np.array(model(np.array([[4, 5, 6, 5], [0, 0, 4, 5]])))
     expected = [[0, 1, 2, 0], [0, 0, 0, 1]]  # 04 45 56 65 and 00 00 04 45
     assert np.array_equal(found, vectors[expected])
@@ -68,38 +69,64 @@ def test_more_numbers_than_words_and_texts_without_words():
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.7])
-def test_an_adversarial_step_is_the_one_computed_by_hand(radius):
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_step_of_the_members_is_the_one_computed_by_hand(members, radius):
     """Logistic regression: the worst step of x is against its label, along w."""
     random = np.random.default_rng(0)
     x = random.normal(size=(5, 3, 2)).astype("float32")
     y = np.array([0, 1, 1, 0, 1], "float32")
-    w = random.normal(size=(6, 1)).astype("float32")
+    first = random.normal(size=(members, 6, 1)).astype("float32")
+    numbers = range(members)
     inputs = keras.Input((3, 2))
-    read = layers.Identity(name="read")(inputs)
-    outputs = layers.Dense(1, "sigmoid", use_bias=False)(layers.Flatten()(read))
-    model = keras.Model(inputs, outputs)
-    model.set_weights([w])
+    each = []
+    for n in numbers:
+        read = layers.Rescaling(1.0, name=f"read_{n}")(inputs)
+        flat = layers.Flatten()(read)
+        dense = layers.Dense(
+            1, "sigmoid", use_bias=False, kernel_regularizer="l2", name=f"positive_{n}"
+        )
+        each.append(dense(flat))
+    model = keras.Model(inputs, layers.Average()(each) if members > 1 else each[0])
+    model.set_weights(list(first))
     model.compile(
         keras.optimizers.SGD(0.5), "binary_crossentropy", metrics=["accuracy"]
     )
-    train_adversarially(model, "read", radius)
+    outputs, read = ([f"{k}_{n}" for n in numbers] for k in ("positive", "read"))
+    train_members(model, outputs, read, radius)
     logs = model.train_on_batch(x, y, return_dict=True)
 
-    def gradient(flat):
-        p = 1 / (1 + np.exp(-flat @ w[:, 0]))
-        loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
-        return loss, (flat * (p - y)[:, None]).mean(axis=0), p
+    def predict(w, flat):
+        return 1 / (1 + np.exp(-flat @ w[:, 0]))
 
     flat = x.reshape(5, 6)
-    loss, clean, p = gradient(flat)
-    away = np.sign(p - y)[:, None] * w[:, 0] / np.linalg.norm(w)
-    _, moved, _ = gradient(flat + radius * away)
-    expected = w[:, 0] - 0.5 * (clean + moved)
-    assert model.get_weights()[0][:, 0] == pytest.approx(expected, abs=1e-5)
-    assert logs["loss"] == pytest.approx(loss, abs=1e-5)  # of the inputs as they are
+    for before, after in zip(first, model.get_weights(), strict=True):
+        moved = flat
+        expected = before[:, 0] - 0.5 * 2 * 0.01 * before[:, 0]  # the penalty, once
+        for _ in range(2 if radius else 1):
+            p = predict(before, moved)
+            expected -= 0.5 * (moved * (p - y)[:, None]).mean(axis=0)
+            away = np.sign(p - y)[:, None] * before[:, 0] / np.linalg.norm(before)
+            moved = flat + radius * away
+        assert after[:, 0] == pytest.approx(expected, abs=1e-5)
+    # What is told is of the mean, of the inputs as they are.
+    p = np.mean([predict(w, flat) for w in first], axis=0)
+    loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)) + 0.01 * np.sum(first**2)
+    assert logs["loss"] == pytest.approx(loss, abs=1e-5)
     assert logs["accuracy"] == pytest.approx(np.mean((p > 0.5) == y))
     again = np.array(model(x))[:, 0]  # nothing is moved outside the training step
-    assert again == pytest.approx(1 / (1 + np.exp(-flat @ expected)), abs=1e-5)
+    trained = np.mean([predict(w, flat) for w in model.get_weights()], axis=0)
+    assert again == pytest.approx(trained, abs=1e-5)
+
+
+def test_the_members_differ_and_their_mean_counts(tmp_path):
+    run = train("imdb_best", tmp_path, "--epochs", "1", "--members", "2")
+    model = load_model(run.path)
+    names = ["positive_1", "positive_2", "positive"]
+    each = keras.Model(model.inputs, [model.get_layer(n).output for n in names])
+    word_ids = np.random.default_rng(0).integers(4, 31, (9, 7))
+    one, two, mean = (np.array(output) for output in each([word_ids]))
+    assert not np.allclose(one, two, atol=1e-6)
+    assert mean == pytest.approx((one + two) / 2, abs=1e-6)
 
 
 def test_the_maximum_leaves_masked_steps_out():
@@ -127,6 +154,7 @@ def test_a_process_that_knows_no_recipe_loads_the_model(tmp_path):
         (["--radius", "-1"], "--radius -1"),
         (["--radius", "inf"], "--radius inf"),
         (["--pairs", "0"], "--pairs 0"),
+        (["--members", "0"], "--members 0"),
         (["--go-backwards"], "take imdb-gru"),
         (["--jit", "on"], "--jit on"),
     ],

@@ -44,7 +44,7 @@ class Config:
         embedding_gradient="dense",
         batching="bucketed",
     )
-    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", 5.0, members=4)
+    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", 5.0, members=3)
     gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
     pooling: Literal["max", "mean"] = "max"
     """What of all steps' states is read; --no-return-sequences reads the last."""

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def train_members(
-    model: keras.Model, outputs: Sequence[str], read: Sequence[str], radius: float
+    model: keras.Model,
+    outputs: Sequence[str],
+    read: Sequence[str] = (),
+    radius: float = 0.0,
 ) -> None:
     """Let each member of a network learn by its own loss, and adversarially.
 
@@ -24,7 +27,8 @@ def train_members(
     is shown in training is that of the whole network, at the inputs as they are.
 
     Members that share no weights learn as if each were alone; trained by the loss of
-    their mean they would learn to make up for each other, which is one wide network.
+    their mean they would learn to make up for each other, which is one wide network. A
+    single member without a radius trains as it does without this.
 
     Args:
         model: Functional, before its first training step; returns the mean of the
@@ -37,6 +41,8 @@ def train_members(
     """
     import keras
 
+    if len(outputs) == 1 and not radius:
+        return
     members = keras.Model(model.inputs, [model.get_layer(n).output for n in outputs])
     probes = [_Probe(model.get_layer(name)) for name in read] if radius else []
     step = _write_train_step(members, probes, radius)

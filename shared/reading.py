@@ -118,7 +118,5 @@ def prepare_reading(
         model.get_layer(f"pair_ids_{n}").set_vocabulary(pairs)
         if vectors is not None:
             model.get_layer(f"words_{n}").set_weights([vectors])
-    if reading.radius or reading.members > 1:
-        outputs = [f"positive_{n}" for n in numbers]
-        read = [f"read_{n}" for n in numbers]
-        train_members(model, outputs, read, reading.radius)
+    outputs, read = ([f"{name}_{n}" for n in numbers] for name in ("positive", "read"))
+    train_members(model, outputs, read, reading.radius)

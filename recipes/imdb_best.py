@@ -19,6 +19,7 @@ from shared.baselines.reviews import review_bars
 from shared.cli import main
 from shared.data.imdb import ReviewsConfig, load_reviews
 from shared.errors import check_shares
+from shared.members import MembersConfig
 from shared.reading import ReadingConfig, prepare_reading, read_words
 from shared.recurrent import GRUConfig, build_bidirectional, check_both_ways
 from shared.training import TrainingConfig, build_optimizer, fit, set_seed
@@ -44,7 +45,8 @@ class Config:
         embedding_gradient="dense",
         batching="bucketed",
     )
-    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", 5.0, members=3)
+    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", radius=5.0)
+    several: MembersConfig = MembersConfig(3)
     gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
     pooling: Literal["max", "mean"] = "max"
     """What of all steps' states is read; --no-return-sequences reads the last."""
@@ -64,18 +66,16 @@ def build_model(config: Config) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
-    from shared.pooling import MaxOfSteps
+    from shared.pooling import pool_steps
 
     reviews = config.reviews
     word_ids = Input((reviews.steps,), dtype="int32", name="word_ids")
     members = []
-    for n in range(1, config.reading.members + 1):
+    for n in range(1, config.several.members + 1):
         read = read_words(word_ids, config.reading, reviews, n)
         gru = layers.GRU(**config.gru.arguments(), name=f"gru_{n}")
         review = build_bidirectional(gru, name=f"both_ways_{n}")(read)
-        if config.gru.return_sequences:
-            pools = {"max": MaxOfSteps, "mean": layers.GlobalAveragePooling1D}
-            review = pools[config.pooling](name=f"{config.pooling}_{n}")(review)
+        review = pool_steps(review, config.pooling, f"{config.pooling}_{n}")
         review = layers.Dropout(config.output_dropout, name=f"dropout_{n}")(review)
         output = layers.Dense(1, activation="sigmoid", name=f"positive_{n}")
         members.append(output(review))
@@ -90,7 +90,8 @@ def run(config: Config, folder: RunFolder) -> None:
     splits = load_reviews(config.reviews, config.training.seed)
 
     model = build_model(config)
-    prepare_reading(model, config.reading, splits, config.training.seed)
+    members, seed = config.several.members, config.training.seed
+    prepare_reading(model, config.reading, members, splits, seed)
     model.compile(
         optimizer=build_optimizer(config.training),
         loss="binary_crossentropy",

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from shared.errors import check_at_least
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 
+@dataclass(frozen=True)
+class MembersConfig:
+    """How many networks there are."""
+
+    members: int
+    """Networks that train side by side; the mean of what they predict counts."""
+
+    def check(self) -> None:
+        """Refuse a number that cannot be.
+
+        Raises:
+            UserError: With the flag, what it takes and the way out.
+        """
+        check_at_least(self, {"members": 1})
+
+
 def train_members(
     model: keras.Model,
-    outputs: Sequence[str],
-    read: Sequence[str] = (),
+    members: int,
+    output: str,
+    read: str | None = None,
     radius: float = 0.0,
 ) -> None:
     """Let each member of a network learn by its own loss, and adversarially.
@@ -33,19 +53,23 @@ def train_members(
     Args:
         model: Functional, before its first training step; returns the mean of the
             members' outputs.
-        outputs: Names of the layers whose outputs are the members'.
-        read: Names of the layers whose outputs are moved, one for each member; they
-            should be normalised, or the network makes them large and the radius small.
+        members: How many there are.
+        output: Name of the layers whose outputs are the members', without their number:
+            `degrees` for `degrees_1`, `degrees_2` and so on.
+        read: Name of the layers whose outputs are moved, likewise; they should be
+            normalised, or the network makes them large and the radius small. None if
+            there is no radius.
         radius: Length of the step, over all steps and features of an example; 0 leaves
             the second term away.
     """
     import keras
 
-    if len(outputs) == 1 and not radius:
+    if members == 1 and not radius:
         return
-    members = keras.Model(model.inputs, [model.get_layer(n).output for n in outputs])
-    probes = [_Probe(model.get_layer(name)) for name in read] if radius else []
-    step = _write_train_step(members, probes, radius)
+    numbers = range(1, members + 1)
+    outputs = [model.get_layer(f"{output}_{n}").output for n in numbers]
+    probes = [_Probe(model.get_layer(f"{read}_{n}")) for n in numbers if radius]
+    step = _write_train_step(keras.Model(model.inputs, outputs), probes, radius)
     model.train_step = types.MethodType(step, model)
 
 

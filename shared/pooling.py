@@ -1,9 +1,33 @@
-"""The largest state of a sequence, padding left out."""
+"""One vector for a whole sequence of states, padding left out."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
-from keras import ops
+from keras import layers, ops
+
+
+def pool_steps(
+    states: keras.KerasTensor,
+    pooling: Literal["max", "mean"],
+    name: str | None = None,
+) -> keras.KerasTensor:
+    """Return the largest or mean of each feature over all steps.
+
+    Args:
+        states: (batch, steps, features), or the last ones, (batch, features), which
+            are handed on as they are.
+        pooling: Which of the two.
+        name: Of the layer.
+
+    Returns:
+        (batch, features).
+    """
+    if len(states.shape) == 2:
+        return states
+    pools = {"max": MaxOfSteps, "mean": layers.GlobalAveragePooling1D}
+    return pools[pooling](name=name)(states)
 
 
 @keras.saving.register_keras_serializable(package="rnn_recipes")

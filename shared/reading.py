@@ -27,8 +27,6 @@ class ReadingConfig:
     training reviews begin alike; no label is read."""
     radius: float
     """Train also at the worst inputs within this distance; 0 does not."""
-    members: int = 1
-    """Networks that train side by side; the mean of their probabilities counts."""
 
     def check(self) -> None:
         """Refuse what is no number of pairs or no distance.
@@ -36,7 +34,7 @@ class ReadingConfig:
         Raises:
             UserError: With the flag, what it takes and the way out.
         """
-        check_at_least(self, {"pairs": 1, "members": 1})
+        check_at_least(self, {"pairs": 1})
         if not 0 <= self.radius < math.inf:
             raise UserError(
                 f"--radius {self.radius}: takes a distance, e.g. 5; 0 trains without."
@@ -91,15 +89,19 @@ def read_words(
 
 
 def prepare_reading(
-    model: keras.Model, reading: ReadingConfig, splits: Splits, seed: int
+    model: keras.Model,
+    reading: ReadingConfig,
+    members: int,
+    splits: Splits,
+    seed: int,
 ) -> None:
-    """Set the pairs and first vectors of a network, and how it is trained.
+    """Set the pairs and first vectors of every member, and how they train.
 
     Args:
-        model: Of members whose layers `words`, `pair_ids`, `pairs`, `read` and
-            `positive` end in their number, as in `recipes/imdb_best.py`; not trained
-            yet.
+        model: Its layers `words`, `pair_ids`, `pairs`, `read` and `positive` end in the
+            number of the member, as in `recipes/imdb_best.py`; not trained yet.
         reading: What is asked for.
+        members: How many there are.
         splits: Reviews, of which only the words of the training part are read.
         seed: Of the run.
     """
@@ -108,15 +110,13 @@ def prepare_reading(
     from shared.word_vectors import learn_word_vectors
 
     word_ids = splits.train.inputs
-    numbers = range(1, reading.members + 1)
     vocabulary, size = model.get_layer("words_1").embeddings.shape
     pairs = find_frequent_pairs(word_ids, vocabulary, reading.pairs)
     vectors = None
     if reading.vectors == "neighbours":
         vectors = learn_word_vectors(word_ids, vocabulary, size, seed)
-    for n in numbers:
+    for n in range(1, members + 1):
         model.get_layer(f"pair_ids_{n}").set_vocabulary(pairs)
         if vectors is not None:
             model.get_layer(f"words_{n}").set_weights([vectors])
-    outputs, read = ([f"{name}_{n}" for n in numbers] for name in ("positive", "read"))
-    train_members(model, outputs, read, reading.radius)
+    train_members(model, members, "positive", "read", reading.radius)

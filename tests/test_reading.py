@@ -76,10 +76,9 @@ def test_a_step_of_the_members_is_the_one_computed_by_hand(members, radius):
     x = random.normal(size=(5, 3, 2)).astype("float32")
     y = np.array([0, 1, 1, 0, 1], "float32")
     first = random.normal(size=(members, 6, 1)).astype("float32")
-    numbers = range(members)
     inputs = keras.Input((3, 2))
     each = []
-    for n in numbers:
+    for n in range(1, members + 1):
         read = layers.Rescaling(1.0, name=f"read_{n}")(inputs)
         flat = layers.Flatten()(read)
         dense = layers.Dense(
@@ -91,8 +90,7 @@ def test_a_step_of_the_members_is_the_one_computed_by_hand(members, radius):
     model.compile(
         keras.optimizers.SGD(0.5), "binary_crossentropy", metrics=["accuracy"]
     )
-    outputs, read = ([f"{k}_{n}" for n in numbers] for k in ("positive", "read"))
-    train_members(model, outputs, read, radius)
+    train_members(model, members, "positive", "read", radius)
     logs = model.train_on_batch(x, y, return_dict=True)
 
     def predict(w, flat):
@@ -122,9 +120,9 @@ def test_the_members_differ_and_their_mean_counts(tmp_path):
     run = train("imdb_best", tmp_path, "--epochs", "1", "--members", "2")
     model = load_model(run.path)
     names = ["positive_1", "positive_2", "positive"]
-    each = keras.Model(model.inputs, [model.get_layer(n).output for n in names])
+    each = keras.Model(model.input, [model.get_layer(n).output for n in names])
     word_ids = np.random.default_rng(0).integers(4, 31, (9, 7))
-    one, two, mean = (np.array(output) for output in each([word_ids]))
+    one, two, mean = (np.array(output) for output in each(word_ids))
     assert not np.allclose(one, two, atol=1e-6)
     assert mean == pytest.approx((one + two) / 2, abs=1e-6)
 

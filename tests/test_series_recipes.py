@@ -16,6 +16,7 @@ from shared.cli import main
 from shared.data.splits import Examples
 from shared.flags import list_settings, settle
 from shared.groups import BAR_SETTINGS, NO_EXPERIMENT
+from shared.members import MembersConfig
 from shared.runs import find_runs, read_predictions
 from shared.training import TrainingConfig
 
@@ -60,9 +61,9 @@ CHANGES = {
     "weather_conv1d_gru": HEAVY | {"filters": 32},
     "weather_bidirectional_gru": {},
     "weather_best": {
-        "lookback": 240, "calendar": "none", "units": 64, "dropout": 0.5,
-        "output_dropout": 0.5, "optimizer": "adam", "learning_rate": 0.0005,
-        "epochs": 20, "clip": 1.0,
+        "lookback": 80, "sampling": 18, "delay": 8, "calendar": "none",
+        "members": 4, "reads": "both", "column_dropout": 0.5, "output_dropout": 0.5,
+        "return_sequences": True, "optimizer": "adam", "clip": 1.0,
     },
 }  # fmt: skip
 
@@ -82,7 +83,7 @@ PARAMETERS = {
     "weather_conv1d_gru": (5 * FEATURES * 32 + 32) + (5 * 32 * 32 + 32)
     + count_gru(32, 32) + 33,
     "weather_bidirectional_gru": 2 * count_gru(FEATURES, 32) + 65,
-    "weather_best": count_gru(FEATURES - 4, 64) + 65,
+    "weather_best": 2 * (count_gru(1, 32) + count_gru(FEATURES - 4, 32)) + 4 * 33,
     "sine_gru": count_gru(1, 32) + 33,
     "sine_next_step_gru": count_gru(1, 20) + 21,
     "scratch_gru": count_gru(1, 20) + 21,
@@ -224,6 +225,34 @@ def test_predictions_give_the_recorded_score(recipe, tmp_path):
         assert (np.diff(stored["times"]) > np.timedelta64(0)).all()
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("reads", "sees"), [("target", 0), ("both", 1), ("all", 2)])
+def test_members_start_from_the_latest_value_and_read_their_columns(
+    reads, sees, reverse, tmp_path
+):
+    splits, config = load_splits("weather_best", tmp_path)
+    weather = dataclasses.replace(config.weather, reverse=reverse)
+    config = dataclasses.replace(
+        config, weather=weather, reads=reads, several=MembersConfig(2)
+    )
+    model = load("weather_best").build_model(config, splits)
+    inputs = dataclasses.replace(splits.test.inputs, reverse=reverse)
+    windows = inputs.cut(slice(0, 5))
+    rows = inputs.starts[:5] + (inputs.steps - 1) * inputs.sampling
+    assert np.asarray(model(windows))[:, 0] == pytest.approx(
+        splits.target[rows], abs=1e-3
+    )
+    model.set_weights([weight + 0.1 for weight in model.get_weights()])
+    names = [model.get_layer(f"degrees_{n}").output for n in (1, 2)]
+    each = keras.Model(model.input, names)
+    before = [np.asarray(degrees) for degrees in each(windows)]
+    other = splits.find_column("p (mbar)")
+    windows[:, 3, other] += 1
+    after = [np.asarray(degrees) for degrees in each(windows)]
+    moved = [not np.allclose(*pair) for pair in zip(before, after, strict=True)]
+    assert sum(moved) == sees
+
+
 def test_the_saved_forecast_is_in_degrees(tmp_path):
     run = train("weather_gru", tmp_path, "--epochs", "1")
     model = keras.models.load_model(run.path / "best.keras")
@@ -276,6 +305,8 @@ BAD_FLAGS = {
     ("weather_gru", "--lookback", "300"): "too short",
     ("weather_best", "--target", "wv (m/s)"): "starts from the latest value",
     ("weather_best", "--output-dropout", "1"): "--output-dropout 1",
+    ("weather_best", "--column-dropout", "-1"): "--column-dropout -1",
+    ("weather_best", "--members", "0"): "--members 0",
     ("sine_gru", "--points", "100"): "the three parts ask for 220",
     ("sine_next_step_gru", "--delay", "2"): "running freely needs the next sample",
     ("scratch_gru", "--jit", "on"): "--jit on",

@@ -1,0 +1,98 @@
+"""How does weather-best do in a season that it was not trained on?
+
+    make bench-quarters ARGS='"" "--reads target"'
+
+The first 71 % of the one-year file (January to mid-September) are cut into three parts
+of equal length. Each is left out once: the network learns from the other two, for all
+its epochs, and forecasts the third. Windows within eleven days of the border are left
+away, and every third window is kept. The rest of the file is not read. An argument is
+one set of the recipe's flags; "" are its defaults. Told is the mean absolute error as a
+share of that of the value of 24 hours ago. Adds to results/benchmarks/quarters.csv,
+where the newest row of the same flags counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import shlex
+import sys
+
+import numpy as np
+
+from recipes.weather_best import Config, build_model
+from shared.data.splits import Examples
+from shared.data.weather import WeatherSplits, load_weather
+from shared.environment import PROJECT
+from shared.files import to_csv, write_text
+from shared.flags import one_line_errors, parse_recipe, settle
+from shared.kernels.choice import apply_kernel
+from shared.members import train_members
+from shared.training import build_optimizer, fit_quietly, set_seed
+
+TARGET = PROJECT / "results" / "benchmarks" / "quarters.csv"
+PARTS = 3
+STRIDE = 3  # rows
+BORDER = 11 * 144  # rows: ten days are read, and a day ahead is forecast
+
+
+def main() -> None:
+    # Not argparse: an argument such as "--no-return-sequences" is a value here.
+    for flags in sys.argv[1:] or [""]:
+        with one_line_errors("--data-dir"):
+            asked, _ = parse_recipe(Config, shlex.split(flags), "weather_best.py", "")
+            row = {"flags": flags} | _measure(settle(asked))
+        rows = list(csv.DictReader(TARGET.open())) if TARGET.exists() else []
+        rows = [r for r in rows if r["flags"] != flags] + [row]
+        write_text(TARGET, to_csv(rows))
+        print(row, flush=True)
+
+
+def _measure(config: Config) -> dict[str, float]:
+    """Return the share of the error, for each part left out and on average."""
+    weather = dataclasses.replace(
+        config.weather, train_share=0.71, validation_share=0.04, stride=STRIDE
+    )
+    splits = load_weather(dataclasses.replace(weather, data="jena-2020"))
+    shares = {}
+    for part in range(PARTS):
+        fold = _leave_out(splits, part)
+        set_seed(config.training.seed)
+        model = build_model(config, fold)
+        train_members(model, config.several.members, "degrees")
+        model.compile(build_optimizer(config.training), "mse", metrics=["mae"])
+        apply_kernel(model, "compiled")
+        error = fit_quietly(model, fold, config.training)["val_mae"][-1]
+        windows = fold.validation.inputs
+        last = windows.starts + (windows.steps - 1) * windows.sampling
+        change = fold.validation.targets - splits.target[last]
+        shares[f"part {part + 1}"] = error / float(np.abs(change).mean())
+    shares["mean"] = sum(shares.values()) / PARTS
+    return {name: round(share, 3) for name, share in shares.items()}
+
+
+def _leave_out(splits: WeatherSplits, part: int) -> WeatherSplits:
+    """Return splits that train on the other parts and validate on this one."""
+    examples = splits.train
+    starts = examples.inputs.starts
+    edges = np.linspace(starts[0], starts[-1] + 1, PARTS + 1)
+    first, stop = edges[part], edges[part + 1]
+    inside = (starts >= first) & (starts < stop)
+    outside = (starts < first - BORDER) | (starts >= stop + BORDER)
+    return dataclasses.replace(
+        splits, train=_take(examples, outside), validation=_take(examples, inside)
+    )
+
+
+def _take(examples: Examples, which: np.ndarray) -> Examples:
+    inputs = dataclasses.replace(examples.inputs, starts=examples.inputs.starts[which])
+    return dataclasses.replace(
+        examples,
+        inputs=inputs,
+        targets=examples.targets[which],
+        times=examples.times[which],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -44,8 +44,6 @@ class Config:
     several: MembersConfig = MembersConfig(4)
     reads: Literal["both", "target", "all"] = "both"
     """Columns that members read. both: odd ones the target's alone, even ones all."""
-    column_dropout: float = 0.5
-    """Share of all columns that are not read in a training step."""
     gru: GRUConfig = GRUConfig(units=32, return_sequences=True)
     output_dropout: float = 0.5
     """Share of what a GRU hands on that is dropped in training."""
@@ -55,7 +53,7 @@ class Config:
 
     def check(self) -> None:
         """Refuse what is no share."""
-        check_shares(self, ["column_dropout", "output_dropout"])
+        check_shares(self, ["output_dropout"])
 
 
 def build_model(config: Config, splits: WeatherSplits) -> keras.Model:
@@ -70,7 +68,6 @@ def build_model(config: Config, splits: WeatherSplits) -> keras.Model:
     column = splits.find_column(config.weather.target)
     target, now = every[:, :, column : column + 1], latest[:, 0, column : column + 1]
     now = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="now")(now)
-    every = layers.SpatialDropout1D(config.column_dropout, name="columns")(every)
     reads = {"both": [target, every], "target": [target], "all": [every]}[config.reads]
     members = []
     for n in range(config.several.members):

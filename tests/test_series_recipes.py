@@ -62,7 +62,7 @@ CHANGES = {
     "weather_bidirectional_gru": {},
     "weather_best": {
         "lookback": 80, "sampling": 18, "delay": 8, "calendar": "none",
-        "members": 4, "reads": "both", "column_dropout": 0.5, "output_dropout": 0.5,
+        "members": 4, "reads": "both", "output_dropout": 0.5,
         "return_sequences": True, "optimizer": "adam", "clip": 1.0,
     },
 }  # fmt: skip
@@ -305,7 +305,6 @@ BAD_FLAGS = {
     ("weather_gru", "--lookback", "300"): "too short",
     ("weather_best", "--target", "wv (m/s)"): "starts from the latest value",
     ("weather_best", "--output-dropout", "1"): "--output-dropout 1",
-    ("weather_best", "--column-dropout", "-1"): "--column-dropout -1",
     ("weather_best", "--members", "0"): "--members 0",
     ("sine_gru", "--points", "100"): "the three parts ask for 220",
     ("sine_next_step_gru", "--delay", "2"): "running freely needs the next sample",

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 from rich import box
@@ -56,6 +56,8 @@ class Options:
     """Name of these files; the default is made from what is compared."""
     verdicts: bool = True
     """Say which is better and how sure that is; takes a moment for each pair."""
+    bars: Literal["best", "all"] = "best"
+    """Simple models that each group is held against: the best on validation, or all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             members = [group for group in groups if group.data == data]
             show_groups(members)
             if options.verdicts:
-                found = judge_groups(members)
+                found = judge_groups(members, options.bars == "all")
                 show_verdicts(found, members)
                 verdicts += found
         for note in left_out:

@@ -59,26 +59,31 @@ class Verdict:
     differs: tuple[str, ...] = ()
 
 
-def judge_groups(groups: Sequence[Group]) -> list[Verdict]:
-    """Compare all groups on one data set with each other and with their best bar.
+def judge_groups(groups: Sequence[Group], every_bar: bool = False) -> list[Verdict]:
+    """Compare all groups on one data set with each other and with simple models.
 
     Of up to `MOST_GROUPS` groups every pair is asked, of more each against the one that
     is best on validation. Pairs are corrected for each other, and so are bars.
 
     Args:
         groups: All on one data set.
+        every_bar: Hold each against all its simple models, not only the best.
     """
-    return judge(list_pairs(groups), groups)
+    return judge(list_pairs(groups), groups, every_bar)
 
 
 def judge(
-    asked: Sequence[tuple[Group, Group]], groups: Sequence[Group]
+    asked: Sequence[tuple[Group, Group]],
+    groups: Sequence[Group],
+    every_bar: bool = False,
 ) -> list[Verdict]:
-    """Compare some pairs of groups on one data set, and each group with its best bar.
+    """Compare some pairs of groups on one data set, and each group with simple models.
 
     Args:
         asked: The pairs, which are corrected for each other.
         groups: Those of the pairs, and others whose bars are asked for.
+        every_bar: Hold each group against all its bars, not only against the one that
+            is best on validation.
     """
     tests = {group.label: read_tests(group) for group in groups}
     pairs = [
@@ -88,7 +93,7 @@ def judge(
     bars = [
         _ask_bar(group, name, tests[group.label])
         for group in groups
-        if (name := _find_best_bar(group, tests[group.label]))
+        for name in _rank_bars(group, tests[group.label])[: None if every_bar else 1]
     ]
     score = groups[0].runs[0].summary["score"]
     means = [t.scores.mean() for found in tests.values() for t in found.values()]
@@ -154,8 +159,8 @@ def _compare(
     return replace(asked, difference=found, examples=examples)
 
 
-def _find_best_bar(group: Group, tests: dict[int, Tested]) -> str:
-    """Return the bar best on validation of which every run kept the predictions."""
+def _rank_bars(group: Group, tests: dict[int, Tested]) -> list[str]:
+    """Return bars of which every run kept predictions, the best on validation first."""
     score = group.runs[0].summary["score"]
     sign = 1 if score["higher_is_better"] else -1
     rated = {
@@ -166,7 +171,7 @@ def _find_best_bar(group: Group, tests: dict[int, Tested]) -> str:
         and tests
         and all(bar["name"] in test.bar_scores for test in tests.values())
     }
-    return max(rated, key=rated.get) if rated else ""
+    return sorted(rated, key=rated.get, reverse=True)
 
 
 def _answer(

@@ -23,6 +23,7 @@ from shared.training import TrainingConfig
 
 BOTH_WAYS = {"imdb_bidirectional_lstm", "imdb_best"}
 IMDB = [name for name in RECIPES if name.startswith("imdb")]
+FEWER = {"imdb_best": ["--members", "2", "--pairs", "50"]}
 TOLERANCE = 1e-4
 STORED = PROJECT / "tests" / "stored_losses.json"
 # Five distinct odd sizes, so that a swapped axis fails.
@@ -79,7 +80,8 @@ def train(recipe, tmp_path, *flags):
     module = load(recipe)
     before = {run.path for run in find_runs(tmp_path / "runs")}
     places = ["--data-dir", str(tmp_path), "--results-dir", str(tmp_path / "runs")]
-    main(module.Config, module.run, [*SMALL, *places, *flags])
+    fewer = FEWER.get(recipe, [])
+    main(module.Config, module.run, [*SMALL, *fewer, *places, *flags])
     (run,) = [r for r in find_runs(tmp_path / "runs") if r.path not in before]
     return run
 

@@ -44,6 +44,7 @@ for name in MEMORY:
     SMALL[name] = ["--lag", "7", "--train-sequences", "90", "--test-sequences", "30"]
 for name in WEATHER:
     SMALL[name] = ["--lookback", "21", "--sampling", "2", "--delay", "5"]
+SMALL["weather_best"] += ["--members", "2"]
 
 # The book's setting of the whole family, and what each recipe changes.
 FAMILY = {

@@ -23,19 +23,19 @@ NUM_TEST = 400
 
 
 def make_run(
-    root, recipe, seed, targets, predictions, score=ACCURACY, bar=None, times=None,
+    root, recipe, seed, targets, predictions, score=ACCURACY, bars=None, times=None,
     dependence=1, seconds=3.0, memory=900, keep=True, **settings
 ):  # fmt: skip
     """Write a finished run that kept its test predictions."""
     test = Examples(targets, targets, times=times, dependence=dependence)
     reached = float(measure(score.metric, targets, predictions).mean())
-    bars = []
-    if bar is not None:
+    found = []
+    for name, bar in (bars or {}).items():
         scores = {score.metric: float(measure(score.metric, targets, bar).mean())}
-        bars = [Bar("some bar", scores, scores, predictions=bar)]
+        found.append(Bar(name, scores, scores, predictions=bar))
     every = {"seed": seed, "units": 3, **settings}
     folder = RunFolder(recipe, every, settings, "python x.py", root)
-    folder.open(Splits("data", test, test, test), bars, make_model(), score)
+    folder.open(Splits("data", test, test, test), found, make_model(), score)
     best = row(1) | {f"val_{score.metric}": reached, score.metric: reached}
     folder.write_progress([best], best)
     if keep:
@@ -167,13 +167,29 @@ def test_forecasts_are_compared_where_both_were_tested(tmp_path):
     assert sum("No verdict: the test part of" in sentence for sentence in told) == 2
 
 
+def test_all_bars_are_rivals_if_asked_for(tmp_path):
+    labels = make_labels()
+    bars = {f"bar {share}": answer(labels, share, 50) for share in (0.6, 0.95)}
+    for seed in range(3):
+        predictions = answer(labels, 0.8, seed)
+        make_run(tmp_path, "a", seed, labels, predictions, bars=bars)
+    groups = group_runs(choose_runs([], tmp_path)[0])
+    best, other = judge_groups(groups, every_bar=True)
+    assert (best.second, other.second) == ("bar 0.95", "bar 0.6")
+    assert best.sentence.startswith("bar 0.95 is ")
+    assert other.sentence.startswith("a is ")
+    assert "Holm's correction for 2 bars, 3 seeds" in other.sentence
+    (alone,) = judge_groups(groups)
+    assert alone.second == "bar 0.95"
+
+
 def test_the_best_bar_is_a_rival_too_and_pairs_are_corrected(tmp_path):
     labels = make_labels()
     for seed in range(3):
         for k, recipe in enumerate(("a", "b", "c")):
             make_run(
                 tmp_path, recipe, seed, labels, answer(labels, 0.7, 10 * k + seed),
-                bar=answer(labels, 0.95, 50),
+                bars={"some bar": answer(labels, 0.95, 50)},
             )  # fmt: skip
     verdicts = judge(tmp_path)
     assert [(v.first, v.second) for v in verdicts] == [

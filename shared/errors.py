@@ -59,3 +59,10 @@ def check_shares(config: Any, names: Sequence[str]) -> None:
 def spell_flag(name: str) -> str:
     """Return a field's name as its flag: `batch_size` -> `--batch-size`."""
     return "--" + name.replace("_", "-")
+
+
+def spell_value(name: str, value: Any) -> str:
+    """Return a field as it is typed: `--units 3`, `--unroll`, `--no-use-bias`."""
+    if isinstance(value, bool):
+        return spell_flag(name if value else f"no_{name}")
+    return f"{spell_flag(name)} {value}"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from shared.errors import UserError, check_at_least, spell_flag
+from shared.errors import UserError, check_at_least
 from shared.recurrent import Surroundings
 from shared.seeds import parse_seeds
 
@@ -149,13 +149,6 @@ def list_settings(config: Any) -> dict[str, Any]:
         else:
             settings[field.name] = str(value) if isinstance(value, Path) else value
     return settings
-
-
-def spell_value(name: str, value: Any) -> str:
-    """Return a field as it is typed: `--units 3`, `--unroll`, `--no-use-bias`."""
-    if isinstance(value, bool):
-        return spell_flag(name if value else f"no_{name}")
-    return f"{spell_flag(name)} {value}"
 
 
 def drop_flags(flags: Sequence[str], names: Sequence[str]) -> list[str]:

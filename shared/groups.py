@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, spell_flag, spell_value
 from shared.runs import Run, find_runs, read_run
 
 # Flags that two runs may differ in and still be repeats of one experiment.
@@ -219,7 +219,7 @@ def _label(seeds: dict[int, Run]) -> str:
     """Return the recipe, the flags that differ from its defaults, and the state."""
     run = next(iter(seeds.values()))
     flags = [
-        f"{spell_flag(name)} {value}"
+        spell_value(name, value)
         for name, value in run.config.get("changed", {}).items()
         if name not in NO_EXPERIMENT
     ]

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.errors import UserError, spell_flag
+from shared.errors import UserError, spell_value
 from shared.flags import one_line_errors, parse
 from shared.groups import explain_missing, is_name
 from shared.runs import RUNS, Run, find_runs, read_run
@@ -262,7 +262,7 @@ def _has(run: Run, name: str, wanted: str) -> bool:
 def _spell_flags(run: Run) -> str:
     changed = run.config.get("changed", {})
     return " ".join(
-        f"{spell_flag(name)} {value}"
+        spell_value(name, value)
         for name, value in changed.items()
         if name not in TOLD_ELSEWHERE
     )

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.backend import import_keras
 from shared.baselines.bars import Bar, without_slow_bars
-from shared.errors import UserError, spell_flag
-from shared.flags import list_settings, settle, spell_value
+from shared.errors import UserError, spell_flag, spell_value
+from shared.flags import list_settings, settle
 from shared.metrics import ACCURACY, Score
 from shared.run_folder import RunFolder
 from shared.runs import Run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from shared.environment import PROJECT, list_versions
-from shared.flags import spell_value
+from shared.errors import spell_value
 from shared.runs import Run, find_runs
 from shared.seeds import EPOCH, Worker, run_workers
 

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.backend import count_gpus
-from shared.errors import UserError
-from shared.flags import spell_value
+from shared.errors import UserError, spell_value
 from shared.kernels.plan import plan_layer, read_config, spell_no_xla
 from shared.recurrent import (
     GatedConfig,

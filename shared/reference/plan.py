@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.errors import UserError, spell_flag
-from shared.flags import list_settings, spell_value
+from shared.errors import UserError, spell_value
+from shared.flags import list_settings
 from shared.groups import NO_EXPERIMENT
 from shared.help import list_recipes
 from shared.runs import Run
@@ -58,8 +58,7 @@ class Experiment:
     @property
     def label(self) -> str:
         """The recipe and its flags, as `shared.groups` labels a group of runs."""
-        flags = [f"{spell_flag(name)} {value}" for name, value in self.changes]
-        return " ".join([self.recipe, *flags])
+        return " ".join(filter(None, [self.recipe, self.flags]))
 
     @property
     def flags(self) -> str:

@@ -187,8 +187,8 @@ COMPILED = {"path": "compiled", "xla": False, "implementation": None}
         ("imdb_gru_dropout", [], [COMPILED]),
         (  # its step runs every layer twice
             "imdb_best",
-            ["--kernel", "keras", "--members", "2"],
-            [{"path": "loop", "xla": False, "implementation": 2}] * 4,
+            ["--kernel", "keras"],
+            [{"path": "loop", "xla": False, "implementation": 2}] * 2,
         ),
         (
             "imdb_simple_rnn",

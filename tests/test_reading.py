@@ -117,7 +117,7 @@ def test_a_step_of_the_members_is_the_one_computed_by_hand(members, radius):
 
 
 def test_the_members_differ_and_their_mean_counts(tmp_path):
-    run = train("imdb_best", tmp_path, "--epochs", "1")
+    run = train("imdb_best", tmp_path, "--epochs", "1", "--members", "2")
     model = load_model(run.path)
     names = ["positive_1", "positive_2", "positive"]
     each = keras.Model(model.input, [model.get_layer(n).output for n in names])

@@ -17,12 +17,14 @@ from PIL import Image
 from test_compare import make_run
 from test_runs import open_folder, row
 
+from shared.files import to_csv
 from shared.report.__main__ import main
 from shared.report.collect import collect, find_groups
 from shared.report.matrix import BAR, Judge, build_matrix
 from shared.report.pictures import embed_pictures
 from shared.report.render import LIMIT, build_page
 from shared.report.serve import HOST, Page, open_server
+from shared.rows import list_verdicts
 from shared.statistics import Difference
 from shared.verdicts import Verdict
 
@@ -113,6 +115,37 @@ def test_reference_and_own_runs_stay_apart_and_data_sets_too(tmp_path):
         ("reference", "imdb (bbbbbbbb)", "imdb-lstm (reference)"),
     ]
     assert len(collect(groups)["runs"]) == 3
+
+
+def test_published_verdicts_stand_for_runs_without_predictions(tmp_path):
+    for recipe in ("imdb-gru", "imdb-lstm"):
+        make_run(tmp_path / "reference", recipe)
+    make_run(tmp_path / "runs", "imdb-simple-rnn")
+    pair = dict.fromkeys(next(list_verdicts([Verdict("", "", "", False, "")])), "")
+    pair |= {"data": "imdb", "first": "imdb-gru", "second": "imdb-lstm",
+             "second_is_bar": False, "corrected_p": 0.01, "corrected_low": 0.002,
+             "corrected_high": 0.012, "sentence": "imdb-gru is better."}  # fmt: skip
+    bar = pair | {"second": "a bar", "second_is_bar": True, "sentence": "So is it."}
+    others = [{"data": "other"}, {"first": "not-shown"}, {"second": "imdb-simple-rnn"}]
+    rows = [pair, bar, *(pair | other | {"sentence": "Not here."} for other in others)]
+    (tmp_path / "reference" / "verdicts.csv").write_text(to_csv(rows))
+    groups, _ = find_groups(folders_of(tmp_path))
+    judge = Judge(tmp_path / "reference")
+    (shown,) = collect(groups, judge)["sets"]
+    matrix = shown["matrix"]
+    cells = {row["label"]: row["cells"] for row in matrix["rows"]}
+    columns = matrix["columns"]
+    lstm, best = (columns.index(name) for name in ("imdb-lstm (reference)", BAR))
+    found = cells["imdb-gru (reference)"][lstm]
+    assert found["result"] == "better"
+    assert found["sentence"] == "imdb-gru is better."
+    assert found["interval"] == "0.2 to 1.2 points"
+    turned = cells["imdb-lstm (reference)"][columns.index("imdb-gru (reference)")]
+    assert turned["result"] == "worse"
+    assert cells["imdb-gru (reference)"][best]["sentence"] == "So is it."
+    told = [pair["sentence"] for pair in matrix["pairs"]]
+    assert "Not here." not in told
+    assert any("imdb-simple-rnn kept no test predictions" in line for line in told)
 
 
 def test_what_trains_and_what_stopped_is_shown_and_named(tmp_path):

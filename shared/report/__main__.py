@@ -61,12 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.check()
         if not options.watch:
             options.to.parent.mkdir(parents=True, exist_ok=True)  # tells a bad place
-        from shared.report.collect import OWN, REFERENCE, find_groups
-        from shared.report.matrix import Judge
+        from shared.report.collect import OWN, find_groups
+        from shared.report.matrix import REFERENCE, Judge
         from shared.report.render import build_page
 
         folders = {OWN: options.results_dir, REFERENCE: options.reference}
-        judge = Judge() if options.verdicts else None
+        judge = Judge(options.reference) if options.verdicts else None
         if options.tensorboard:
             from shared.report.events import write_events
 

@@ -28,7 +28,7 @@ from shared.rows import get_metric, list_groups
 from shared.runs import Run, find_runs, read_kernels, spell_kernels
 from shared.tables import judge_floor, list_better_bars, spell_metric
 
-OWN, REFERENCE = "own", "reference"
+OWN = "own"
 DIGITS = 5  # of a curve; no screen shows more
 RUN_COLUMNS = ("seed", "best_epoch", "best_val", "last_val", "test_best", "test_last")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shared.groups import Group
+from shared.reference.record import VERDICTS
 from shared.statistics import LEVEL
 from shared.verdicts import (
     MOST_GROUPS,
@@ -19,20 +22,79 @@ from shared.verdicts import (
 )
 
 BAR = "best simple model"
+REFERENCE = "reference"  # the source of published runs, which ends their labels
+
+
+@dataclass(frozen=True)
+class Published:
+    """A difference as it was published: its interval is the corrected one."""
+
+    low: float
+    high: float
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the interval, which knows one level only."""
+        return self.low, self.high
 
 
 class Judge:
-    """Remembers verdicts, which take a moment each, while a page is made anew."""
+    """Remembers verdicts, which take a moment each, while a page is made anew.
 
-    def __init__(self) -> None:
+    Published runs are slim and hold no predictions; what was found when they did stands
+    beside them.
+
+    Args:
+        published: Folder of the published runs and of their verdicts, if there is one.
+    """
+
+    def __init__(self, published: Path | None = None) -> None:
         self._known: dict[tuple[Path, ...], list[Verdict]] = {}
+        self._table = published and published / VERDICTS
 
     def __call__(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the verdicts on finished groups; finished runs do not change."""
         key = tuple(run.path for group in groups for run in group.runs)
         if key not in self._known:
             self._known[key] = judge_groups(groups)
-        return self._known[key]
+        found = {(v.first, v.second): v for v in self._known[key]}
+        for verdict in self._read_published(groups):
+            ends = (verdict.first, verdict.second)
+            turned = found.get(ends[::-1])
+            if turned is not None and turned.difference is None:
+                del found[ends[::-1]]
+            if ends not in found or found[ends].difference is None:
+                found[ends] = verdict
+        return list(found.values())
+
+    def _read_published(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Return the published verdicts between groups that are shown."""
+        if self._table is None or not self._table.is_file():
+            return []
+        mark = f" ({REFERENCE})"
+        labels = {g.label.removesuffix(mark): g.label for g in groups}
+        shown = {name: label for name, label in labels.items() if label != name}
+        verdicts = []
+        with self._table.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                is_bar = row["second_is_bar"] == "True"
+                second = row["second"] if is_bar else shown.get(row["second"])
+                first = shown.get(row["first"])
+                if row["data"] != groups[0].data or not (first and second):
+                    continue
+                verdict = Verdict(row["data"], first, second, is_bar, row["sentence"])
+                if row["corrected_low"]:
+                    low, high = (
+                        float(row["corrected_low"]),
+                        float(row["corrected_high"]),
+                    )
+                    verdict = replace(
+                        verdict,
+                        difference=Published(low, high),
+                        corrected=float(row["corrected_p"]),
+                    )
+                told = (row["differs"],) if row["differs"] else ()
+                verdicts.append(replace(verdict, differs=told))
+        return verdicts
 
 
 def build_matrix(

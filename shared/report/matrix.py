@@ -22,7 +22,8 @@ from shared.verdicts import (
 )
 
 BAR = "best simple model"
-REFERENCE = "reference"  # the source of published runs, which ends their labels
+REFERENCE = "reference"  # the source of published runs
+MARK = f" ({REFERENCE})"  # ends their labels
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,28 @@ class Judge:
         key = tuple(run.path for group in groups for run in group.runs)
         if key not in self._known:
             self._known[key] = judge_groups(groups)
-        found = {(v.first, v.second): v for v in self._known[key]}
-        for verdict in self._read_published(groups):
-            ends = (verdict.first, verdict.second)
-            turned = found.get(ends[::-1])
-            if turned is not None and turned.difference is None:
-                del found[ends[::-1]]
-            if ends not in found or found[ends].difference is None:
-                found[ends] = verdict
-        return list(found.values())
+        answered = [
+            verdict
+            for verdict in self._known[key]
+            if verdict.difference is not None
+            or not (_is_published(verdict.first) and _is_published(verdict.second))
+        ]
+        asked = {frozenset((v.first, v.second)) for v in answered}
+        return answered + [
+            verdict
+            for verdict in self._read_published(groups)
+            if frozenset((verdict.first, verdict.second)) not in asked
+        ]
 
     def _read_published(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the published verdicts between groups that are shown."""
         if self._table is None or not self._table.is_file():
             return []
-        mark = f" ({REFERENCE})"
-        labels = {g.label.removesuffix(mark): g.label for g in groups}
-        shown = {name: label for name, label in labels.items() if label != name}
+        shown = {
+            group.label.removesuffix(MARK): group.label
+            for group in groups
+            if _is_published(group.label)
+        }
         verdicts = []
         with self._table.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
@@ -95,6 +101,10 @@ class Judge:
                 told = (row["differs"],) if row["differs"] else ()
                 verdicts.append(replace(verdict, differs=told))
         return verdicts
+
+
+def _is_published(label: str) -> bool:
+    return label.endswith(MARK)
 
 
 def build_matrix(

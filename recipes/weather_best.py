@@ -48,7 +48,7 @@ class Config:
     output_dropout: float = 0.5
     """Share of what a GRU hands on that is dropped in training."""
     training: TrainingConfig = TrainingConfig(
-        optimizer="adam", learning_rate=0.001, batch_size=128, epochs=10, clip=1.0
+        optimizer="adam", learning_rate=0.001, batch_size=128, epochs=3, clip=1.0
     )
 
     def check(self) -> None:

@@ -64,7 +64,7 @@ CHANGES = {
     "weather_best": {
         "lookback": 80, "sampling": 18, "delay": 8, "calendar": "none",
         "members": 4, "reads": "both", "output_dropout": 0.5,
-        "return_sequences": True, "optimizer": "adam", "clip": 1.0,
+        "return_sequences": True, "optimizer": "adam", "epochs": 3, "clip": 1.0,
     },
 }  # fmt: skip
 

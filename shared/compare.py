@@ -143,7 +143,7 @@ def show_verdicts(verdicts: Sequence[Verdict], members: Sequence[Group]) -> None
         for sentence in verdict.differs:
             print(f"    {sentence}")
     if bars:
-        print("Against the simple model that is best on validation:")
+        print("Against simple models:")
     for verdict in bars:
         print(f"- {verdict.sentence}")
     if verdicts:

@@ -98,7 +98,7 @@ def test_make_help_lists_every_recipe_and_target():
         assert f"\n  {target} " in done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # between its tests a worker may do another module's
 def sample_run(tmp_path_factory):
     """A real `make imdb-gru` without file or network: the sample, all defaults."""
     if not shutil.which("make"):

@@ -98,7 +98,7 @@ def test_make_help_lists_every_recipe_and_target():
         assert f"\n  {target} " in done.stdout
 
 
-@pytest.fixture(scope="session")  # between its tests a worker may do another module's
+@pytest.fixture(scope="module")
 def sample_run(tmp_path_factory):
     """A real `make imdb-gru` without file or network: the sample, all defaults."""
     if not shutil.which("make"):
@@ -119,7 +119,6 @@ def sample_run(tmp_path_factory):
     return run, done.stdout
 
 
-@pytest.mark.xdist_group("sample")
 def test_make_goes_on_with_the_sample_and_says_so(sample_run):
     run, told = sample_run
     assert "The IMDB reviews are not to be had here" in told
@@ -128,11 +127,7 @@ def test_make_goes_on_with_the_sample_and_says_so(sample_run):
     for name in ("config.json", "summary.json", "history.csv"):
         assert "imdb-sample" in (run.path / name).read_text()
     assert str(run.path) in told
-
-
-@pytest.mark.xdist_group("sample")
-def test_the_gru_reads_what_bars_cannot(sample_run):
-    run, _ = sample_run
+    # The network reads what the bars cannot.
     assert run.summary["test"]["best"]["test_accuracy"] > 0.95
     for bar in run.summary["bars"]:
         assert bar["test"]["accuracy"] < 0.85

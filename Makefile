@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables bench bench-load bench-epochs bench-weather bench-quarters clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables bench bench-load bench-epochs bench-weather bench-seasons clean $(RECIPES)
 
 help: ## this list
 	@$(PYTHON) -m shared.help
@@ -72,8 +72,8 @@ bench-epochs: $(READY) ## seconds per epoch of every IMDB recipe on the real rev
 bench-weather: $(READY) ## time and memory of weather-gru on one year of weather and on ten
 	@$(BIN)/python benchmarks/weather_rows.py $(ARGS)
 
-bench-quarters: $(READY) ## weather-best in seasons it was not trained on: ARGS='"" "--reads target"'
-	@$(BIN)/python benchmarks/quarters.py $(ARGS)
+bench-seasons: $(READY) ## weather-best in seasons it was not trained on: ARGS='"" "--reads target"'
+	@$(BIN)/python benchmarks/seasons.py $(ARGS)
 
 clean: ## remove .venv; results stay
 	rm -rf $(VENV)

@@ -49,15 +49,19 @@ class Reference:
 
 def read_reference(folder: Path) -> Reference:
     """Read every published run and verdict below a folder; it may be missing."""
-    rows: list[dict[str, str]] = []
-    if (folder / VERDICTS).is_file():
-        with (folder / VERDICTS).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
     return Reference(
         folder,
         label_groups(find_runs(folder)),
-        {(row["first"], row["second"]): row for row in rows},
+        {(row["first"], row["second"]): row for row in read_verdicts(folder)},
     )
+
+
+def read_verdicts(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of `verdicts.csv` in a folder; none if it is not there."""
+    if not (folder / VERDICTS).is_file():
+        return []
+    with (folder / VERDICTS).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def label_groups(runs: Iterable[Run]) -> dict[str, Group]:

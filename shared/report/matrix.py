@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shared.groups import Group
-from shared.reference.record import VERDICTS
+from shared.reference.record import read_verdicts
 from shared.statistics import LEVEL
 from shared.verdicts import (
     MOST_GROUPS,
@@ -50,7 +49,7 @@ class Judge:
 
     def __init__(self, published: Path | None = None) -> None:
         self._known: dict[tuple[Path, ...], list[Verdict]] = {}
-        self._table = published and published / VERDICTS
+        self._published = published
 
     def __call__(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the verdicts on finished groups; finished runs do not change."""
@@ -72,7 +71,7 @@ class Judge:
 
     def _read_published(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the published verdicts between groups that are shown."""
-        if self._table is None or not self._table.is_file():
+        if self._published is None:
             return []
         shown = {
             group.label.removesuffix(MARK): group.label
@@ -80,26 +79,25 @@ class Judge:
             if _is_published(group.label)
         }
         verdicts = []
-        with self._table.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                is_bar = row["second_is_bar"] == "True"
-                second = row["second"] if is_bar else shown.get(row["second"])
-                first = shown.get(row["first"])
-                if row["data"] != groups[0].data or not (first and second):
-                    continue
-                verdict = Verdict(row["data"], first, second, is_bar, row["sentence"])
-                if row["corrected_low"]:
-                    low, high = (
-                        float(row["corrected_low"]),
-                        float(row["corrected_high"]),
-                    )
-                    verdict = replace(
-                        verdict,
-                        difference=Published(low, high),
-                        corrected=float(row["corrected_p"]),
-                    )
-                told = (row["differs"],) if row["differs"] else ()
-                verdicts.append(replace(verdict, differs=told))
+        for row in read_verdicts(self._published):
+            is_bar = row["second_is_bar"] == "True"
+            second = row["second"] if is_bar else shown.get(row["second"])
+            first = shown.get(row["first"])
+            if row["data"] != groups[0].data or not (first and second):
+                continue
+            verdict = Verdict(row["data"], first, second, is_bar, row["sentence"])
+            if row["corrected_low"]:
+                low, high = (
+                    float(row["corrected_low"]),
+                    float(row["corrected_high"]),
+                )
+                verdict = replace(
+                    verdict,
+                    difference=Published(low, high),
+                    corrected=float(row["corrected_p"]),
+                )
+            told = (row["differs"],) if row["differs"] else ()
+            verdicts.append(replace(verdict, differs=told))
         return verdicts
 
 

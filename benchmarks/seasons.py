@@ -1,14 +1,14 @@
 """How does weather-best do in a season that it was not trained on?
 
-    make bench-quarters ARGS='"" "--reads target"'
+    make bench-seasons ARGS='"" "--reads target"'
 
 The first 71 % of the one-year file (January to mid-September) are cut into three parts
 of equal length. Each is left out once: the network learns from the other two, for all
-its epochs, and forecasts the third; windows within eleven days of the border are left
-away. The rest of the file is not read. An argument is one set of the recipe's flags; ""
-are its defaults. Told is the mean absolute error as a share of that of the value of 24
-hours ago. Adds to results/benchmarks/quarters.csv, where the newest row of the same
-flags counts.
+its epochs, and forecasts the third; windows within eleven days of the border (or what a
+window spans, if that is more) are left away. The rest of the file is not read. An
+argument is one set of the recipe's flags; "" are its defaults. Told is the mean
+absolute error as a share of that of the value of 24 hours ago. Adds to
+results/benchmarks/seasons.csv, where the newest row of the same flags counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shared.kernels.choice import apply_kernel
 from shared.members import train_members
 from shared.training import build_optimizer, fit_quietly, set_seed
 
-TARGET = PROJECT / "results" / "benchmarks" / "quarters.csv"
+TARGET = PROJECT / "results" / "benchmarks" / "seasons.csv"
 PARTS = 3
 BORDER = 11 * 144  # rows: ten days are read, and a day ahead is forecast
 
@@ -55,7 +55,7 @@ def _measure(config: Config) -> dict[str, float]:
     splits = load_weather(weather)
     shares = {}
     for part in range(PARTS):
-        fold = _leave_out(splits, part)
+        fold = _leave_out(splits, part, max(BORDER, weather.span))
         set_seed(config.training.seed)
         model = build_model(config, fold)
         train_members(model, config.several.members, "degrees")
@@ -70,14 +70,14 @@ def _measure(config: Config) -> dict[str, float]:
     return {name: round(share, 3) for name, share in shares.items()}
 
 
-def _leave_out(splits: WeatherSplits, part: int) -> WeatherSplits:
-    """Return splits that train on the other parts and validate on this one."""
+def _leave_out(splits: WeatherSplits, part: int, border: int) -> WeatherSplits:
+    """Return splits that train on the other parts, a border away, and validate here."""
     examples = splits.train
     starts = examples.inputs.starts
     edges = np.linspace(starts[0], starts[-1] + 1, PARTS + 1)
     first, stop = edges[part], edges[part + 1]
     inside = (starts >= first) & (starts < stop)
-    outside = (starts < first - BORDER) | (starts >= stop + BORDER)
+    outside = (starts < first - border) | (starts >= stop + border)
     return dataclasses.replace(
         splits, train=_take(examples, outside), validation=_take(examples, inside)
     )

@@ -1,11 +1,10 @@
-"""Seconds per epoch of every IMDB recipe as the tutorials compute it, in turn.
+"""Seconds per epoch of every IMDB recipe, computed as in the tutorials.
 
     make bench-epochs ARGS="--data-dir FOLDER --repeats 2"
 
-Each repeat runs every recipe once, for two epochs, in a process of its own; the second
-epoch counts, since the first holds the building of the graph. An epoch is the updates
-on 20,000 reviews and the validation on 5,000. Writes
-results/benchmarks/epoch_seconds.csv.
+Each repeat runs every recipe once, for two epochs, in a new process. Only the second
+epoch counts, because the first one also builds the graph. An epoch trains on 20,000
+reviews and validates on 5,000. Writes results/benchmarks/epoch_seconds.csv.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from shared.environment import PROJECT
-from shared.files import write_text
-from shared.runs import find_runs
+from shared.core.environment import PROJECT
+from shared.core.files import write_text
+from shared.runs.reader import find_runs
 
 
 def main() -> None:

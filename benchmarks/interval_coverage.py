@@ -1,10 +1,10 @@
-"""How often the 95 % intervals of `shared.statistics` hold the truth.
+"""How often the 95 % intervals of `shared.core.statistics` hold the true value.
 
-    python benchmarks/interval_coverage.py     ten minutes; --trials 50 is a quick look
+    python benchmarks/interval_coverage.py     # ten minutes; quick: --trials 50
 
-Draws tables of scores whose true difference is zero, with a known spread from seed to
-seed, from example to example, and of the rest, and counts the intervals with zero in
-them. Writes results/benchmarks/coverage.csv.
+Draws tables of scores whose true difference is zero. The standard deviations between
+seeds, between examples and of the rest are known. Counts the intervals that hold zero.
+Writes results/benchmarks/coverage.csv.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from shared.environment import PROJECT
-from shared.files import to_csv, write_text
-from shared.flags import one_line_errors, parse
-from shared.statistics import Scores, compare_scores
+from shared.core.environment import PROJECT
+from shared.core.files import to_csv, write_text
+from shared.core.flags import one_line_errors, parse
+from shared.core.statistics import Scores, compare_scores
 
 EXAMPLES = 100
 SEEDS = (2, 3, 5, 10)
-BLOCK = 5  # neighbours that go wrong together, in a series
-# Spread of the mean that seeds, examples and the rest would each give to one seed.
-SPREADS = {
+BLOCK = 5  # neighbours in a series that have the same error
+# Standard deviations of the mean of one seed: by seeds, by examples, by the rest.
+STDS = {
     "examples and the rest": (0.0, 0.5, 1.0),
     "seeds as much as the rest": (1.0, 0.5, 1.0),
     "seeds twice as much": (2.0, 0.5, 1.0),
@@ -38,28 +38,28 @@ SPREADS = {
 
 @dataclass(frozen=True)
 class Options:
-    """How much to simulate."""
+    """How many tables to simulate."""
 
     trials: int = 1000
     """Tables per line."""
 
 
 def draw_scores(
-    random: np.random.Generator, num_seeds: int, design: str, spread: tuple
+    random: np.random.Generator, num_seeds: int, design: str, stds: tuple
 ) -> tuple[Scores, Scores]:
     """Return the scores of two groups whose true difference is zero.
 
     Args:
-        random: Draws them.
+        random: Draws the scores.
         num_seeds: Of each group.
         design: `same examples`, `new examples`, `series` or `unpaired`.
-        spread: Of the mean of one seed, by seeds, examples and the rest.
+        stds: Standard deviations of the mean of one seed, as in `STDS`.
     """
-    seeds, examples, rest = spread
+    seeds, examples, rest = stds
 
     def draw(shape: tuple[int, ...], scale: float) -> np.ndarray:
         values = random.normal(0, scale * np.sqrt(EXAMPLES), shape)
-        if design == "series":  # the mean spreads as much as without dependence
+        if design == "series":  # the mean has the same std as without dependence
             values[..., :] = np.repeat(values[..., ::BLOCK], BLOCK, -1) / np.sqrt(BLOCK)
         return values
 
@@ -78,13 +78,13 @@ def draw_scores(
 
 
 def measure_coverage(
-    num_seeds: int, design: str, spread: tuple, trials: int
+    num_seeds: int, design: str, stds: tuple, trials: int
 ) -> dict[str, float]:
-    """Return how often zero is in the interval, and how wide that is."""
+    """Return how often the interval holds zero, and its median width."""
     random = np.random.default_rng([num_seeds, trials])
     held, widths = 0, []
     for _ in range(trials):
-        scores = draw_scores(random, num_seeds, design, spread)
+        scores = draw_scores(random, num_seeds, design, stds)
         dependence = BLOCK if design == "series" else 1
         found = compare_scores(*scores, design != "new examples", dependence)
         low, high = found.interval()
@@ -97,12 +97,12 @@ def measure_coverage(
 
 
 def simulate(trials: int) -> Iterator[dict[str, Any]]:
-    """Yield a line per design, number of seeds and spread."""
+    """Yield a line per design, number of seeds and standard deviations."""
     for design in ("same examples", "series", "unpaired", "new examples"):
         for num_seeds in SEEDS:
-            for name, spread in SPREADS.items():
+            for name, stds in STDS.items():
                 case = {"design": design, "seeds": num_seeds, "spread": name}
-                yield case | measure_coverage(num_seeds, design, spread, trials)
+                yield case | measure_coverage(num_seeds, design, stds, trials)
 
 
 def main() -> None:
@@ -112,11 +112,11 @@ def main() -> None:
             Options, sys.argv[1:], "python benchmarks/interval_coverage.py", __doc__
         )
         rows = list(simulate(options.trials))
-        table = Table("design", "spread", *(f"{n} seeds" for n in SEEDS))
+        table = Table("design", "std", *(f"{n} seeds" for n in SEEDS))
         found = {(r["design"], r["spread"], r["seeds"]): r["coverage"] for r in rows}
-        for design, spread in dict.fromkeys(key[:2] for key in found):
-            cells = (f"{found[design, spread, n]:.3f}" for n in SEEDS)
-            table.add_row(design, spread, *cells)
+        for design, name in dict.fromkeys(key[:2] for key in found):
+            cells = (f"{found[design, name, n]:.3f}" for n in SEEDS)
+            table.add_row(design, name, *cells)
         Console().print(table)
         path = PROJECT / "results" / "benchmarks" / "coverage.csv"
         write_text(path, to_csv(rows))

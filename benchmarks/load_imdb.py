@@ -1,10 +1,10 @@
-"""Time and memory of loading and padding the 50,000 reviews: ours and Keras' way.
+"""Time and memory of loading and padding the 50,000 reviews: this suite and Keras.
 
     make bench-load ARGS="--data-dir FOLDER"
 
-Each repeat is a process of its own, the ways in turn. "Keras" is what the tutorials
-do: `keras.datasets.imdb.load_data` and `pad_sequences`, on a copy of the file, since
-that loader deletes files of a hash it does not know. Imports are not counted.
+Each repeat runs each loader once, in a new process. "Keras" is what the tutorials do:
+`keras.datasets.imdb.load_data` and `pad_sequences`. It reads a copy of the file, since
+that loader deletes files with an unknown hash. Imports are not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
-from shared.data.imdb import ReviewsConfig, load_reviews
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
 config = ReviewsConfig(vocabulary=10_000, length=500, keep="end", padding="left",
     mask=False, embedding_size=32, validation_share=0.2, data="imdb",
     data_dir=Path(sys.argv[1]))
@@ -35,7 +35,7 @@ print(json.dumps({"seconds": seconds, "mb": peak}))
 """
 KERAS = """
 import json, resource, sys, time
-from shared.backend import import_keras
+from shared.core.backend import import_keras
 import_keras()
 from keras.src.datasets import imdb
 from keras.utils import pad_sequences
@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     if not options.data_dir or not (Path(options.data_dir) / "imdb.npz").is_file():
-        parser.error("needs a folder with imdb.npz: --data-dir or RNN_RECIPES_DATA")
+        parser.error(
+            "no imdb.npz found. Name its folder with --data-dir or RNN_RECIPES_DATA."
+        )
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(Path(options.data_dir) / "imdb.npz", scratch)
         environment = os.environ | {"RNN_RECIPES_CACHE": f"{scratch}/cache"}
@@ -90,12 +92,12 @@ def _measure(program: str, folder: str, environment: dict) -> dict[str, float]:
 
 def _show(name: str, runs: list[dict[str, float]]) -> None:
     columns = {key: [run[key] for run in runs] for key in runs[0]}
-    told = [
+    texts = [
         f"{key.replace('_', ' ')} {statistics.median(values):.2f} "
         f"({min(values):.2f} to {max(values):.2f})"
         for key, values in columns.items()
     ]
-    print(f"{name}: {', '.join(told)}", flush=True)
+    print(f"{name}: {', '.join(texts)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""How does weather-best do in a season that it was not trained on?
+"""How good is weather-best in a season that it was not trained on?
 
     make bench-seasons ARGS='"" "--reads target"'
 
 The first 71 % of the one-year file (January to mid-September) are cut into three parts
-of equal length. Each is left out once: the network learns from the other two, for all
-its epochs, and forecasts the third; windows within eleven days of the border (or what a
-window spans, if that is more) are left away. The rest of the file is not read. An
-argument is one set of the recipe's flags; "" are its defaults. Told is the mean
-absolute error as a share of that of the value of 24 hours ago. Adds to
-results/benchmarks/seasons.csv, where the newest row of the same flags counts.
+of equal length. Each part is left out once. The network learns from the other two, for
+all its epochs, and forecasts the third. Windows within eleven days of the border (or
+within the length of a window, if that is more) are left out. The rest of the file is
+not read. An argument is one set of the recipe's flags; "" means the defaults. The
+result is the mean absolute error as a share of the error of the value 24 hours ago.
+Writes a row to results/benchmarks/seasons.csv, and replaces the row of the same flags.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ import sys
 import numpy as np
 
 from recipes.weather_best import Config, build_model
+from shared.commands.options import parse_recipe
+from shared.core.environment import PROJECT
+from shared.core.files import to_csv, write_text
+from shared.core.flags import one_line_errors, resolve_config
 from shared.data.splits import Examples
-from shared.data.weather import WeatherSplits, load_weather
-from shared.environment import PROJECT
-from shared.files import to_csv, write_text
-from shared.flags import one_line_errors, parse_recipe, settle
+from shared.data.weather.dataset import WeatherSplits, load_weather
 from shared.kernels.choice import apply_kernel
-from shared.members import train_members
-from shared.training import build_optimizer, fit_quietly, set_seed
+from shared.training.config import build_optimizer, set_seed
+from shared.training.fit import fit_quietly
 
 TARGET = PROJECT / "results" / "benchmarks" / "seasons.csv"
 PARTS = 3
-BORDER = 11 * 144  # rows: ten days are read, and a day ahead is forecast
+BORDER = 11 * 144  # rows: a window reads ten days and forecasts one day ahead
 
 
 def main() -> None:
     # Not argparse: an argument such as "--no-return-sequences" is a value here.
     for flags in sys.argv[1:] or [""]:
         with one_line_errors("--data-dir"):
-            asked, _ = parse_recipe(Config, shlex.split(flags), "weather_best.py", "")
-            row = {"flags": flags} | _measure(settle(asked))
+            config, _ = parse_recipe(Config, shlex.split(flags), "weather_best.py", "")
+            row = {"flags": flags} | _measure(resolve_config(config))
         rows = list(csv.DictReader(TARGET.open())) if TARGET.exists() else []
         rows = [r for r in rows if r["flags"] != flags] + [row]
         write_text(TARGET, to_csv(rows))
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def _measure(config: Config) -> dict[str, float]:
-    """Return the share of the error, for each part left out and on average."""
+    """Return the error as a share, for each part left out and on average."""
     weather = dataclasses.replace(
         config.weather, train_share=0.71, validation_share=0.04, data="jena-2020"
     )
@@ -58,7 +59,6 @@ def _measure(config: Config) -> dict[str, float]:
         fold = _leave_out(splits, part, max(BORDER, weather.span))
         set_seed(config.training.seed)
         model = build_model(config, fold)
-        train_members(model, config.several.members, "degrees")
         model.compile(build_optimizer(config.training), "mse", metrics=["mae"])
         apply_kernel(model, "compiled")
         error = fit_quietly(model, fold, config.training)["val_mae"][-1]
@@ -71,7 +71,7 @@ def _measure(config: Config) -> dict[str, float]:
 
 
 def _leave_out(splits: WeatherSplits, part: int, border: int) -> WeatherSplits:
-    """Return splits that train on the other parts, a border away, and validate here."""
+    """Return splits that validate on one part and train on the others."""
     examples = splits.train
     starts = examples.inputs.starts
     edges = np.linspace(starts[0], starts[-1] + 1, PARTS + 1)

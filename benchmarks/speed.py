@@ -1,16 +1,15 @@
-"""How fast the recipes train, technique by technique, against what others do.
+"""How fast the recipes train, technique by technique, compared with others.
 
     make bench ARGS="--data-dir FOLDER --repeats 3"
     make bench ARGS="--only cost"            # one of epochs, runs, cost, products
 
-Every case runs in a process of its own, and each repeat runs every case once, in
-turn. `epochs`: seconds of an epoch after the first, its validation included, on
---reviews reviews. `runs`: ten epochs on all reviews, from the start of the process to
-its end, and five seeds. `cost`: one layer, forward and backward, over length, units
-and batch.
-`products`: the matrix products alone, in NumPy, beside the layer that needs them.
-PyTorch and Keras on JAX are in where they are installed
-(benchmarks/peers/requirements.txt; --peer-python names the Python that has them).
+Every case runs in a new process, and each repeat runs every case once. `epochs`:
+seconds of an epoch after the first, with its validation, on --reviews reviews. `runs`:
+ten epochs on all reviews, from the start of the process to its end, and five seeds.
+`cost`: one layer, forward and backward, for several lengths, units and batch sizes.
+`products`: a layer, compared with its matrix products alone in NumPy. PyTorch and Keras
+on JAX run where they are installed (benchmarks/peers/requirements.txt; --peer-python
+names the Python that has them).
 
 Writes results/benchmarks/speed.csv, runs.csv, cost.csv, products.csv and pictures.
 """
@@ -36,30 +35,30 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from recipes.weather_stacked_gru import Config as WeatherRecipe
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.data.weather import load_weather
-from shared.environment import (
+from shared.core.environment import (
     PROJECT,
     count_cores,
     describe_machine,
     peak_memory_mb,
     reset_peak_memory,
 )
-from shared.files import to_csv, write_text
-from shared.runs import find_runs
+from shared.core.files import to_csv, write_text
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.data.weather.dataset import load_weather
+from shared.runs.reader import find_runs
 
 RESULTS = PROJECT / "results" / "benchmarks"
 PEERS = PROJECT / "benchmarks" / "peers"
 FIXED = ("--batching", "fixed")
 KERAS = ("--kernel", "keras", *FIXED)
 BUCKETED = ("--batching", "bucketed")
-ALL_REVIEWS = 20_000  # that are trained on where no limit is set
+ALL_REVIEWS = 20_000  # training reviews without a limit
 TOGETHER = "10"  # steps per execution
 WEATHER = WeatherRecipe().weather
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchCase:
     """One row of the table.
 
     Attributes:
@@ -78,12 +77,12 @@ class Case:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is what others are compared with."""
+        """Whether the other cases are compared with this one."""
         return self.recipe.startswith("plain_")
 
     @property
     def is_script(self) -> bool:
-        """Whether it is a script of others and no recipe."""
+        """Whether it is a script of others, not a recipe."""
         return self.is_plain or self.recipe == "torch_gru"
 
 
@@ -92,31 +91,32 @@ ALONE = "imdb-gru, each technique alone"
 PEER = "imdb-gru, others"
 RECIPES = "recipes"
 CASES = [
-    Case(STACKED, "plain Keras script", "plain_keras", ("gru",)),
-    Case(STACKED, "recipe on Keras' loop", "imdb_gru", KERAS),
-    Case(STACKED, "+ compiled loop, one core", "imdb_gru", (*FIXED, "--threads", "1")),
-    Case(STACKED, "+ all cores", "imdb_gru", FIXED),
-    Case(STACKED, "+ bucketed, masked batches", "imdb_gru", BUCKETED),
-    Case(STACKED, f"+ {TOGETHER} steps per execution", "imdb_gru",
+    BenchCase(STACKED, "plain Keras script", "plain_keras", ("gru",)),
+    BenchCase(STACKED, "recipe on Keras' loop", "imdb_gru", KERAS),
+    BenchCase(STACKED, "+ compiled loop, one core", "imdb_gru",
+              (*FIXED, "--threads", "1")),
+    BenchCase(STACKED, "+ all cores", "imdb_gru", FIXED),
+    BenchCase(STACKED, "+ bucketed, masked batches", "imdb_gru", BUCKETED),
+    BenchCase(STACKED, f"+ {TOGETHER} steps per execution", "imdb_gru",
          (*BUCKETED, "--steps-per-execution", TOGETHER)),
-    Case(STACKED, "+ dense embedding gradient", "imdb_gru",
+    BenchCase(STACKED, "+ dense embedding gradient", "imdb_gru",
          (*BUCKETED, "--steps-per-execution", TOGETHER, "--embedding-gradient",
           "dense")),
-    Case(ALONE, "compiled loop", "imdb_gru", FIXED),
-    Case(ALONE, "bucketed, masked batches", "imdb_gru",
+    BenchCase(ALONE, "compiled loop", "imdb_gru", FIXED),
+    BenchCase(ALONE, "bucketed, masked batches", "imdb_gru",
          ("--kernel", "keras", *BUCKETED)),
-    Case(ALONE, "dense embedding gradient", "imdb_gru",
+    BenchCase(ALONE, "dense embedding gradient", "imdb_gru",
          ("--kernel", "keras", "--batching", "fixed", "--embedding-gradient", "dense")),
-    Case(ALONE, f"{TOGETHER} steps per execution", "imdb_gru",
+    BenchCase(ALONE, f"{TOGETHER} steps per execution", "imdb_gru",
          (*KERAS, "--steps-per-execution", TOGETHER)),
-    Case(ALONE, "implementation 1", "imdb_gru", (*KERAS, "--implementation", "1")),
-    Case(ALONE, "XLA", "imdb_gru", (*FIXED, "--jit", "on")),
-    Case(ALONE, "XLA and bucketed", "imdb_gru", (*BUCKETED, "--jit", "on")),
-    Case(PEER, "PyTorch nn.GRU, padded", "torch_gru", ("padded",)),
-    Case(PEER, "PyTorch nn.GRU, packed", "torch_gru", ("packed",)),
-    Case(PEER, "plain Keras script on JAX", "plain_keras", ("gru",), "jax"),
+    BenchCase(ALONE, "implementation 1", "imdb_gru", (*KERAS, "--implementation", "1")),
+    BenchCase(ALONE, "XLA", "imdb_gru", (*FIXED, "--jit", "on")),
+    BenchCase(ALONE, "XLA and bucketed", "imdb_gru", (*BUCKETED, "--jit", "on")),
+    BenchCase(PEER, "PyTorch nn.GRU, padded", "torch_gru", ("padded",)),
+    BenchCase(PEER, "PyTorch nn.GRU, packed", "torch_gru", ("packed",)),
+    BenchCase(PEER, "plain Keras script on JAX", "plain_keras", ("gru",), "jax"),
     *(
-        Case(RECIPES, f"{name}, {which}", script, flags)
+        BenchCase(RECIPES, f"{name}, {which}", script, flags)
         for name, layer in (
             ("imdb-lstm", "lstm"), ("imdb-simple-rnn", "simple-rnn"),
             ("imdb-bidirectional-lstm", "bidirectional-lstm"),
@@ -127,8 +127,8 @@ CASES = [
             ("compiled, bucketed", name.replace("-", "_"), BUCKETED),
         )
     ),
-    Case(RECIPES, "weather-stacked-gru, plain Keras script", "plain_weather"),
-    Case(RECIPES, "weather-stacked-gru, compiled", "weather_stacked_gru"),
+    BenchCase(RECIPES, "weather-stacked-gru, plain Keras script", "plain_weather"),
+    BenchCase(RECIPES, "weather-stacked-gru, compiled", "weather_stacked_gru"),
 ]  # fmt: skip
 
 
@@ -155,24 +155,24 @@ def main() -> None:
 
 
 class Bench:
-    """Runs cases and writes what they took."""
+    """Run cases and write their times."""
 
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         """Remember where data and results are.
 
         Args:
             options: Parsed flags.
-            scratch: Folder for runs and arrays that go away.
+            scratch: Folder for runs and arrays, removed at the end.
         """
         self.options = options
         self.scratch = scratch
         self.count = itertools.count()
 
     def time_epochs(self) -> None:
-        """Time an epoch of every case, in turn."""
+        """Time an epoch of every case."""
         arrays = self._write_arrays(self.options.reviews)
         cases = [case for case in CASES if self._can_run(case)]
-        figures: dict[Case, list[dict]] = {case: [] for case in cases}
+        figures: dict[BenchCase, list[dict]] = {case: [] for case in cases}
         for repeat in range(self.options.repeats):
             for case in cases:
                 try:
@@ -181,11 +181,11 @@ class Bench:
                     print(f"Left out: {error}", flush=True)
                     continue
                 figures[case].append(took)
-                told = f"{took['epoch']:.2f} s, first epoch {took['first']:.1f} s"
-                print(repeat + 1, case.table, "|", case.name, told, flush=True)
+                times = f"{took['epoch']:.2f} s, first epoch {took['first']:.1f} s"
+                print(repeat + 1, case.table, "|", case.name, times, flush=True)
             self._write_epochs(figures)
 
-    def _write_epochs(self, figures: dict[Case, list[dict]]) -> None:
+    def _write_epochs(self, figures: dict[BenchCase, list[dict]]) -> None:
         rows: list[dict] = []
         plain = before = None
         for case, found in figures.items():
@@ -216,23 +216,25 @@ class Bench:
             )
             before = value
         write_text(RESULTS / "speed.csv", to_csv(rows))
-        told = (
+        conditions = (
             f"Seconds of an epoch after the first, with its validation, on "
             f"{self.options.reviews:,} training reviews (weather: one year): median "
             f"and range of {max(row['repeats'] for row in rows)} interleaved repeats, "
             "each case in a process of its own."
         )
-        _write_table("speed", told, rows)
+        _write_table("speed", conditions, rows)
         _draw_epochs(rows)
 
     def time_runs(self) -> None:
-        """Time ten epochs from start to end, once plain, once ours, and five seeds."""
+        """Time ten epochs of a plain script, of the recipe, and of five seeds."""
         arrays = self._write_arrays(None)
-        seeds = ("--seeds", "0-4", "--jobs", str(count_cores()))
+        seeds = ("--seeds", "0-4", "--workers", str(count_cores()))
         cases = {
             "plain Keras script": CASES[0],
-            "imdb-gru": Case(STACKED, "", "imdb_gru"),
-            "imdb-gru, five seeds, all cores": Case(STACKED, "", "imdb_gru", seeds),
+            "imdb-gru": BenchCase(STACKED, "", "imdb_gru"),
+            "imdb-gru, five seeds, all cores": BenchCase(
+                STACKED, "", "imdb_gru", seeds
+            ),
         }
         rows: list[dict] = []
         for repeat in range(self.options.run_repeats):
@@ -255,14 +257,14 @@ class Bench:
                 rows[-1]["times_faster"] = round(plain / rows[-1]["seconds"], 2)
                 print(rows[-1], flush=True)
                 write_text(RESULTS / "runs.csv", to_csv(rows))
-        told = (
+        conditions = (
             "Ten epochs on all reviews, from the start of the process to its end; five "
             "seeds against five plain scripts one after the other."
         )
-        _write_table("runs", told, rows)
+        _write_table("runs", conditions, rows)
 
     def time_products(self) -> None:
-        """Time a step of the layer against its matrix products in NumPy."""
+        """Time a step of a layer, and its matrix products alone in NumPy."""
         from keras import layers
 
         rows = []
@@ -277,7 +279,7 @@ class Bench:
                 multiply = _make_products(name, 32, shape)
                 for _ in range(2 + 5 * self.options.repeats):
                     products.append(multiply())
-                    time.sleep(0.2)  # its threads spin a while, on our core
+                    time.sleep(0.2)  # BLAS threads stay active for a while
                     ours.append(_seconds(step))
                     keras_.append(_seconds(plain))
                 found = [statistics.median(t[2:]) for t in (products, ours, keras_)]
@@ -291,14 +293,14 @@ class Bench:
                 })  # fmt: skip
                 print(rows[-1], flush=True)
         write_text(RESULTS / "products.csv", to_csv(rows))
-        told = (
-            "A layer forward and backward, in milliseconds, beside its matrix products "
+        conditions = (
+            "A layer forward and backward, in milliseconds, and its matrix products "
             f"alone in NumPy: medians of {5 * self.options.repeats} interleaved calls."
         )
-        _write_table("products", told, rows)
+        _write_table("products", conditions, rows)
 
     def time_cost(self) -> None:
-        """Time one layer over length, units and batch, one at a time."""
+        """Time one layer while length, units or batch size changes."""
         from keras import layers
 
         usual = {"steps": 200, "units": 32, "batch": 128}
@@ -338,16 +340,16 @@ class Bench:
                     row["max"] = round(1000 * max(found), 2)
                     print(row, flush=True)
         write_text(RESULTS / "cost.csv", to_csv(rows))
-        told = (
-            "A GRU layer forward and backward, in milliseconds, over one size at a "
-            f"time: median and range of {self.options.repeats + 1} interleaved calls; "
-            "the first call compiles. Peak memory is what a call takes above "
-            "what the process held before."
+        conditions = (
+            "A GRU layer forward and backward, in milliseconds, with one size changed "
+            f"at a time: median and range of {self.options.repeats + 1} interleaved "
+            "calls; the first call compiles. Peak memory is what a call needs in "
+            "addition to the memory of the process before."
         )
-        _write_table("cost", told, rows)
+        _write_table("cost", conditions, rows)
         _draw_cost(rows, list(ranges), list(paths))
 
-    def _can_run(self, case: Case) -> bool:
+    def _can_run(self, case: BenchCase) -> bool:
         wanted = {"torch_gru": "torch"}.get(case.recipe, "")
         wanted = "jax" if case.backend == "jax" else wanted
         if not wanted:
@@ -358,7 +360,9 @@ class Bench:
             print(f"Left out, since {wanted} is not installed: {case.name}")
         return there
 
-    def _run(self, case: Case, arrays: Path, epochs: int, limit: int | None) -> dict:
+    def _run(
+        self, case: BenchCase, arrays: Path, epochs: int, limit: int | None
+    ) -> dict:
         """Run a case in a process; return seconds, memory and test accuracy."""
         folder = self.scratch / f"run-{next(self.count)}"
         python, env = sys.executable, os.environ | {"KERAS_BACKEND": case.backend}
@@ -405,7 +409,7 @@ class Bench:
         }
 
     def _write_weather(self) -> Path:
-        """Write what the plain weather script reads: the series and its parts."""
+        """Write the input of the plain weather script: the series and its parts."""
         path = self.scratch / "weather.npz"
         if path.exists():
             return path
@@ -423,7 +427,7 @@ class Bench:
         return path
 
     def _write_arrays(self, limit: int | None) -> Path:
-        """Write what the plain scripts read: padded to 500, in the recipe's split."""
+        """Write the input of the plain scripts: the recipe's split, padded to 500."""
         data_dir = self.options.data_dir and Path(self.options.data_dir)
         config = ReviewsConfig(
             vocabulary=10_000, length=500, keep="end", padding="left", mask=False,
@@ -442,7 +446,7 @@ class Bench:
 
 
 def _write_table(name: str, conditions: str, rows: Sequence[dict]) -> None:
-    """Write a table as a page, with what it was measured on above it."""
+    """Write a table as a page, with the conditions and the machine above it."""
     facts = describe_machine()
     device = facts["device"]
     versions = ", ".join(f"{key} {value}" for key, value in facts["versions"].items())
@@ -502,7 +506,7 @@ def _make_products(layer: str, units: int, shape: tuple) -> Callable[[], float]:
     state, back, gates = draw(batch, units), draw(wide, units), draw(batch, wide)
     states, gradient = draw(batch * steps, units), draw(batch * steps, wide)
 
-    every_core = ThreadpoolController()  # the compiled loop leaves BLAS one
+    every_core = ThreadpoolController()  # the compiled loop limits BLAS to one
 
     def multiply() -> None:
         x @ kernel
@@ -532,8 +536,8 @@ def _draw_epochs(rows: Sequence[dict]) -> None:
     axes.barh(places, values, xerr=[low, high], height=0.7,
               color=[colors[row["table"]] for row in rows])  # fmt: skip
     for place, row in zip(places, rows, strict=True):
-        told = f"  {row['epoch_seconds']:.2f} s, {row['times_faster']:.1f}x"
-        axes.text(row["max"], place, told, va="center", fontsize=8)
+        text = f"  {row['epoch_seconds']:.2f} s, {row['times_faster']:.1f}x"
+        axes.text(row["max"], place, text, va="center", fontsize=8)
     axes.set_yticks(list(places), [row["case"] for row in rows], fontsize=8)
     axes.set_xlim(0, 1.25 * max(row["max"] for row in rows))
     axes.set_xlabel("seconds per epoch after the first (median, range)")

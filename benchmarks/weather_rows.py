@@ -2,10 +2,10 @@
 
     make bench-weather ARGS="--data-dir FOLDER --repeats 2"
 
-Needs weather_jena_2020.csv[.gz]; the ten years are its rows ten times over, one year
-after the other. Each repeat runs both once, for two epochs, in processes of their own;
-the second epoch counts, since the first holds the building of the graph. The memory is
-the peak from the opening of the run folder to its end. Writes
+Needs weather_jena_2020.csv[.gz]. The ten years are its rows ten times, one year after
+the other. Each repeat runs both once, for two epochs, in new processes. Only the second
+epoch counts, because the first one also builds the graph. The memory is the peak
+between the opening and the end of the run folder. Writes
 results/benchmarks/weather_rows.csv.
 """
 
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from shared.data.weather import FILES
-from shared.environment import PROJECT
-from shared.files import to_csv, write_text
-from shared.runs import find_runs
+from shared.core.environment import PROJECT
+from shared.core.files import to_csv, write_text
+from shared.data.weather.dataset import FILES
+from shared.runs.reader import find_runs
 
 TIMES = 10
 
@@ -37,7 +37,7 @@ def main() -> None:
     found = [Path(options.data_dir or ".") / name for name in FILES["jena-2020"]]
     found = [path for path in found if path.is_file()]
     if not found:
-        parser.error(f"--data-dir: no {' or '.join(FILES['jena-2020'])} there")
+        parser.error(f"--data-dir: no {' or '.join(FILES['jena-2020'])} found there")
     runs = {1: [], TIMES: []}
     with tempfile.TemporaryDirectory() as scratch:
         folders = {1: found[0].parent, TIMES: _repeat(found[0], Path(scratch))}
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _repeat(path: Path, folder: Path) -> Path:
-    """Write the rows of a file several times over, in order of time."""
+    """Write the rows of a file several times, in time order."""
     table = pd.read_csv(path, encoding_errors="replace")
     date = table.columns[0]
     times = pd.to_datetime(table[date])

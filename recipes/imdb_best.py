@@ -1,33 +1,43 @@
-"""How far does a recurrent network get on the labelled reviews alone?
+"""How accurate can a recurrent network become from the labelled reviews alone?
 
-Adds and normalises vectors of words and of pairs of words and reads them both ways; the
-largest states count. Trained to be right after the worst small step of its inputs, too.
-Several such networks, trained beside each other, give their mean probability.
+Adds the vectors of words and bigrams, normalises the sums, and reads them in both
+directions. The largest state over all steps counts. Training also uses the worst small
+change of the inputs. The prediction is the mean probability of an ensemble.
 
-    make imdb-best                      python recipes/imdb_best.py --members 1
+    make imdb-best                      python recipes/imdb_best.py --ensemble-size 1
 
-Compare with imdb-gru: `make compare RUNS="imdb-best imdb-gru"`. What each part is:
-README, "Better than the tutorials".
+Compare with imdb-gru: `make compare RUNS="imdb-best imdb-gru"`. Why these parts: see
+docs/results.md, "Better than the tutorials".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from shared.baselines.reviews import review_bars
-from shared.cli import main
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.errors import check_shares
-from shared.members import MembersConfig
-from shared.reading import ReadingConfig, prepare_reading, read_words
-from shared.recurrent import GRUConfig, build_bidirectional, check_both_ways
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.text import review_baselines
+from shared.commands.recipe import main
+from shared.core.errors import check_shares
+from shared.core.roles import Role
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.layers.ensemble import EnsembleConfig
+from shared.layers.recurrent import GRUConfig, build_bidirectional, check_bidirectional
+from shared.layers.word_features import (
+    WordFeaturesConfig,
+    embed_words,
+    prepare_word_features,
+)
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "imdb-gru: bigrams, both directions, max pooling, adversarial, ensemble of 3"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
@@ -45,64 +55,70 @@ class Config:
         embedding_gradient="dense",
         batching="bucketed",
     )
-    reading: ReadingConfig = ReadingConfig(100_000, "neighbours", radius=5.0)
-    several: MembersConfig = MembersConfig(3)
+    word_features: WordFeaturesConfig = WordFeaturesConfig(100_000, "neighbours", 5.0)
+    ensemble: EnsembleConfig = EnsembleConfig(3)
     gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
-    pooling: Literal["max", "mean"] = "max"
-    """What of all steps' states is read; --no-return-sequences reads the last."""
-    output_dropout: float = 0.5
-    """Share of what is read of the states that is dropped in training."""
+    pooling: Annotated[Literal["max", "mean"], Role.MODEL] = "max"
+    """How the states of all steps become one; --no-return-sequences takes the last."""
+    output_dropout: Annotated[float, Role.TRAINING] = 0.5
+    """Share of the pooled states that is dropped in training."""
     training: TrainingConfig = TrainingConfig(
         "adam", learning_rate=0.001, batch_size=64, epochs=3, schedule="cosine"
     )
 
-    def check(self) -> None:
-        """Refuse no share, and what two directions leave no room for."""
+    def validate(self) -> None:
+        """Refuse a wrong share, and flags that do not work with two directions."""
         check_shares(self, ["output_dropout"])
-        check_both_ways(self.gru, self.reviews.mask, "imdb-gru")
+        check_bidirectional(self.gru, self.reviews.mask, "imdb-gru")
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return load_reviews(config.reviews, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
-    from shared.pooling import pool_steps
+    from shared.layers.pooling import pool_steps
 
     reviews = config.reviews
     word_ids = Input((reviews.steps,), dtype="int32", name="word_ids")
-    members = []
-    for n in range(1, config.several.members + 1):
-        read = read_words(word_ids, config.reading, reviews, n)
+    outputs = []
+    size = config.ensemble.ensemble_size
+    for n in range(1, size + 1):
+        words = embed_words(word_ids, config.word_features, reviews, n)
         gru = layers.GRU(**config.gru.arguments(), name=f"gru_{n}")
-        review = build_bidirectional(gru, name=f"both_ways_{n}")(read)
+        review = build_bidirectional(gru, name=f"both_ways_{n}")(words)
         review = pool_steps(review, config.pooling, f"{config.pooling}_{n}")
         review = layers.Dropout(config.output_dropout, name=f"dropout_{n}")(review)
         output = layers.Dense(1, activation="sigmoid", name=f"positive_{n}")
-        members.append(output(review))
-    positive = layers.Average(name="positive")(members) if members[1:] else members[0]
-    return Model(word_ids, positive, name="imdb_best")
+        outputs.append(output(review))
+    positive = layers.Average(name="positive")(outputs) if size > 1 else outputs[0]
+    model = Model(word_ids, positive, name="imdb_best")
+    prepare_word_features(model, config.word_features, size, data, config.training.seed)
+    return model
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_reviews(config.reviews, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
-    members, seed = config.several.members, config.training.seed
-    prepare_reading(model, config.reading, members, splits, seed)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, review_bars(splits), model)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, review_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Does reading a review from both ends help?
+"""Does it help to read a review in both directions?
 
-Trains an embedding and an LSTM that reads forwards beside one that reads backwards
-on the IMDB reviews: is a review positive?
+Trains an embedding and two LSTMs on the IMDB reviews. One reads forwards, the other
+backwards. The network predicts whether a review is positive.
 
     make imdb-bidirectional-lstm        python recipes/imdb_bidirectional_lstm.py
 
-Compare with imdb-lstm, which reads forwards only (and has half the recurrent
-parameters): `make compare RUNS="imdb-bidirectional-lstm imdb-lstm"`.
+Compare with imdb-lstm, which reads forwards only and has half the recurrent
+parameters: `make compare RUNS="imdb-bidirectional-lstm imdb-lstm"`.
 Reference result: results/reference/imdb.csv.
 """
 
@@ -15,30 +15,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.reviews import review_bars
-from shared.cli import main
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.embedding import set_gradient
-from shared.recurrent import LSTMConfig, build_bidirectional, check_both_ways
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.text import review_baselines
+from shared.commands.recipe import main
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.layers.embedding import set_gradient
+from shared.layers.recurrent import LSTMConfig, build_bidirectional, check_bidirectional
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the direction of imdb-lstm"
+REFERENCE = ({}, {"batching": "fixed"})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the tutorials, flag by flag."""
+    """The settings of the tutorials."""
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in twelve
-        keep="end",  # what Keras' pad_sequences does, and where the verdict stands
-        padding="left",  # so that the last step read is a word
+        length=500,  # twice the mean length; cuts one review in twelve
+        keep="end",  # as Keras' pad_sequences; the verdict is often there
+        padding="left",  # so that the last step is a word
         mask=False,
-        batching="bucketed",  # quicker and better than fixed, see README
+        batching="bucketed",  # faster and better than fixed, see docs/kernels.md
         embedding_size=32,
         validation_share=0.2,
     )
@@ -47,12 +52,17 @@ class Config:
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
 
-    def check(self) -> None:
-        """Refuse what two directions leave no room for, or Keras computes wrongly."""
-        check_both_ways(self.lstm, self.reviews.mask, "imdb-lstm")
+    def validate(self) -> None:
+        """Refuse layer flags that do not work with two directions."""
+        check_bidirectional(self.lstm, self.reviews.mask, "imdb-lstm")
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return load_reviews(config.reviews, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -73,23 +83,23 @@ def build_model(config: Config) -> keras.Model:
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_reviews(config.reviews, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, review_bars(splits), model)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, review_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.lstm)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

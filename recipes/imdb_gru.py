@@ -1,6 +1,7 @@
 """How well does one GRU layer read film reviews?
 
-Trains an embedding and a single GRU on the IMDB reviews: is a review positive?
+Trains an embedding and one GRU on the IMDB reviews. The network predicts whether a
+review is positive.
 
     make imdb-gru        python recipes/imdb_gru.py --units 64 --epochs 3
 
@@ -14,30 +15,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.reviews import review_bars
-from shared.cli import main
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.embedding import set_gradient
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.text import review_baselines
+from shared.commands.recipe import main
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.layers.embedding import set_gradient
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the layer"
+REFERENCE = ({}, {"batching": "fixed"}, {"go_backwards": True})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the tutorials, flag by flag."""
+    """The settings of the tutorials."""
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in twelve
-        keep="end",  # what Keras' pad_sequences does, and where the verdict stands
-        padding="left",  # so that the last step read is a word
+        length=500,  # twice the mean length; cuts one review in twelve
+        keep="end",  # as Keras' pad_sequences; the verdict is often there
+        padding="left",  # so that the last step is a word
         mask=False,
-        batching="bucketed",  # quicker and better than fixed, see README
+        batching="bucketed",  # faster and better than fixed, see docs/kernels.md
         embedding_size=32,
         validation_share=0.2,
     )
@@ -47,7 +53,12 @@ class Config:
     )
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return load_reviews(config.reviews, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -67,23 +78,23 @@ def build_model(config: Config) -> keras.Model:
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_reviews(config.reviews, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, review_bars(splits), model)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, review_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Does dropout on inputs and state keep a larger GRU from overfitting?
 
-Trains an embedding and a GRU with dropout and recurrent dropout on the IMDB reviews, in
-the tutorials' setting but for one thing: the epoch is chosen on held-out training
-reviews, and the test set is scored once, at the end.
+Trains an embedding and a GRU with dropout and recurrent dropout on the IMDB reviews.
+The settings are those of the tutorials, with one exception: held-out training reviews
+choose the epoch. The test set is scored once, at the end.
 
     make imdb-gru-dropout        python recipes/imdb_gru_dropout.py --dropout 0.5
 
@@ -16,30 +16,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.reviews import review_bars
-from shared.cli import main
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.embedding import set_gradient
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.text import review_baselines
+from shared.commands.recipe import main
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.layers.embedding import set_gradient
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "imdb-gru: size, dropout, adam, batch 32, 5 epochs"
+REFERENCE = ({}, {"recurrent_dropout": 0.0})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the tutorials, flag by flag."""
+    """The settings of the tutorials."""
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in twelve
-        keep="end",  # what Keras' pad_sequences does, and where the verdict stands
-        padding="left",  # so that the last step read is a word
+        length=500,  # twice the mean length; cuts one review in twelve
+        keep="end",  # as Keras' pad_sequences; the verdict is often there
+        padding="left",  # so that the last step is a word
         mask=False,
-        batching="bucketed",  # quicker and better than fixed, see README
+        batching="bucketed",  # faster and better than fixed, see docs/kernels.md
         embedding_size=32,
         validation_share=0.2,
     )
@@ -49,7 +54,12 @@ class Config:
     )
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return load_reviews(config.reviews, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -69,23 +79,23 @@ def build_model(config: Config) -> keras.Model:
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_reviews(config.reviews, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, review_bars(splits), model)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, review_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

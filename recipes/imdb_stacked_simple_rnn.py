@@ -1,7 +1,7 @@
 """Do four SimpleRNN layers read reviews better than one?
 
-Trains an embedding and a stack of SimpleRNN layers on the IMDB reviews; all but the
-last hand the states of every step to the next. The layer flags hold for all of them.
+Trains an embedding and four SimpleRNN layers on the IMDB reviews. Each layer but the
+last passes the states of all steps to the next. The layer flags apply to all of them.
 
     make imdb-stacked-simple-rnn        python recipes/imdb_stacked_simple_rnn.py
 
@@ -15,34 +15,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.reviews import review_bars
-from shared.cli import main
-from shared.data.imdb import ReviewsConfig, load_reviews
-from shared.embedding import set_gradient
-from shared.errors import UserError
-from shared.recurrent import SimpleRNNConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.text import review_baselines
+from shared.commands.recipe import main
+from shared.core.errors import UserError
+from shared.data.imdb.reviews import ReviewsConfig, load_reviews
+from shared.layers.embedding import set_gradient
+from shared.layers.recurrent import SimpleRNNConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
 
-
+VARIES = "the depth of imdb-simple-rnn"
+REFERENCE = ({}, {"batching": "fixed"})
 NUM_LAYERS = 4
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the tutorials, flag by flag."""
+    """The settings of the tutorials."""
 
     reviews: ReviewsConfig = ReviewsConfig(
         vocabulary=10_000,
-        length=500,  # twice the mean review, cuts one in twelve
-        keep="end",  # what Keras' pad_sequences does, and where the verdict stands
-        padding="left",  # so that the last step read is a word
+        length=500,  # twice the mean length; cuts one review in twelve
+        keep="end",  # as Keras' pad_sequences; the verdict is often there
+        padding="left",  # so that the last step is a word
         mask=False,
-        batching="bucketed",  # quicker and better than fixed, see README
+        batching="bucketed",  # faster and better than fixed, see docs/kernels.md
         embedding_size=32,
         validation_share=0.2,
     )
@@ -51,16 +54,21 @@ class Config:
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
 
-    def check(self) -> None:
-        """Refuse what would show the upper layers a mask in the wrong order."""
+    def validate(self) -> None:
+        """Refuse flags that give the upper layers a mask in the wrong order."""
         if self.simple_rnn.go_backwards and self.reviews.mask_side:
             raise UserError(
-                "--go-backwards with masked padding: Keras turns the states between "
-                "layers round but not their mask; take --batching fixed --no-mask."
+                "--go-backwards with masked padding: Keras reverses the states between "
+                "the layers but not their mask. Use --batching fixed --no-mask."
             )
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return load_reviews(config.reviews, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return word ids (batch, steps) -> probability of a positive review (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -75,7 +83,7 @@ def build_model(config: Config) -> keras.Model:
     review = words
     for level in range(1, NUM_LAYERS + 1):
         flags = config.simple_rnn.arguments(
-            go_backwards=config.simple_rnn.go_backwards and level == 1,  # turns all
+            go_backwards=config.simple_rnn.go_backwards and level == 1,  # reverses all
             return_sequences=config.simple_rnn.return_sequences or level < NUM_LAYERS,
         )
         review = layers.SimpleRNN(**flags, name=f"simple_rnn_{level}")(review)
@@ -86,23 +94,23 @@ def build_model(config: Config) -> keras.Model:
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_reviews(config.reviews, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, review_bars(splits), model)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, review_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.simple_rnn)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

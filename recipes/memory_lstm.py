@@ -1,12 +1,12 @@
 """Over how many steps does an LSTM remember?
 
-Reads a sequence whose target stands far back: the sum of two marked numbers among many
-(`--task adding`), or the symbol that was marked (`--task recall`). Without memory
-nothing is to be had, and the bar says what nothing scores.
+The target depends on steps far back in a sequence: the sum of two marked numbers
+(`--task adding`) or the marked symbol (`--task recall`). A model without memory learns
+nothing here. The baseline shows what such a model scores.
 
     make memory-lstm       python recipes/memory_lstm.py --task recall --lag 200
 
-Compare with memory-gru, which differs in the layer only, and memory-simple-rnn;
+Compare with memory-gru, which differs in the layer only, and memory-simple-rnn.
 `make memory-horizon` finds the longest lag that each solves.
 Reference result: results/horizon/horizon.csv.
 """
@@ -16,28 +16,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.controlled import memory_bars
-from shared.cli import main
-from shared.data.memory import MemoryConfig, make_memory, refuse_shortcuts
-from shared.metrics import ACCURACY, SQUARED_ERROR
-from shared.recurrent import LSTMConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.generated import memory_baselines
+from shared.commands.recipe import main
+from shared.data.generated.memory_tasks import MemoryConfig, make_memory
+from shared.layers.recurrent import LSTMConfig, refuse_shortcuts
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the layer"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The smallest setting in which a gated layer bridges a hundred steps."""
+    """The smallest settings in which a gated layer bridges a hundred steps."""
 
     memory: MemoryConfig = MemoryConfig(
         task="adding",
         lag=50,
         symbols=8,
-        delays="mixed",  # with fixed ones gated layers see no gradient to begin with
+        delays="mixed",  # with fixed ones gated layers get no gradient at first
         train_sequences=5_000,
         validation_sequences=1_000,
         test_sequences=2_000,
@@ -50,16 +54,21 @@ class Config:
         epochs=40,
     )
 
-    def check(self) -> None:
-        """Refuse a layer that would need no memory."""
+    def validate(self) -> None:
+        """Refuse layer flags with which the task needs no memory."""
         refuse_shortcuts(self.lstm)
 
 
-def build_model(config: Config) -> keras.Model:
-    """Return sequences (batch, steps, features) -> what is asked for.
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return make_memory(config.memory, config.training.seed)
 
-    In adding that is the sum, (batch, 1), in recall the probabilities of the symbols,
-    (batch, symbols).
+
+def build_model(config: Config, data: Splits) -> keras.Model:
+    """Return sequences (batch, steps, features) -> the answer.
+
+    With adding it is the sum, (batch, 1). With recall it is the probability of every
+    symbol, (batch, symbols).
     """
     from keras import Input, Model, layers
 
@@ -69,32 +78,29 @@ def build_model(config: Config) -> keras.Model:
     if config.memory.task == "adding":
         answer = layers.Dense(1, name="sum")(memory)
     else:
-        answer = layers.Dense(
-            config.memory.symbols, activation="softmax", name="symbol"
-        )(memory)
+        symbols = config.memory.symbols
+        answer = layers.Dense(symbols, activation="softmax", name="symbol")(memory)
     return Model(sequence, answer, name="memory_lstm")
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = make_memory(config.memory, config.training.seed)
+    data = load_data(config)
 
-    adding = config.memory.task == "adding"
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse" if adding else "sparse_categorical_crossentropy",
-        metrics=["mse" if adding else "accuracy"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    score = SQUARED_ERROR if adding else ACCURACY
-    folder.open(splits, memory_bars(splits), model, score)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, memory_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.lstm)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Can a GRU see through the noise on a sine better than a matrix can?
+"""Does a GRU forecast a noisy sine better than a linear model?
 
-Ten noisy samples in, the one three samples after the last of them out. The best linear
-model and the best possible one are known, and drawn as lines: a network between them
-has learnt something that no matrix holds (that the amplitude is 1).
+Reads ten noisy samples and predicts the sample three steps after the last of them. The
+best linear model and the best possible model are known and drawn as lines. A network
+between the two has learnt something nonlinear: the amplitude is 1.
 
     make sine-gru        python recipes/sine_gru.py --delay 4
 
-The tutorial calls its target "delay 3", but takes the fourth sample: --delay 4. Compare
-other layers or sizes with it: `make compare RUNS="sine-gru"`.
-Reference result: results/reference/sine.csv.
+The tutorial calls its target "delay 3", but takes the fourth sample: --delay 4.
+Compare with another size: `make sine-gru ARGS="--units 64"`.
+Reference result: results/reference/controlled.csv.
 """
 
 from __future__ import annotations
@@ -16,22 +16,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.controlled import sine_bars
-from shared.cli import main
-from shared.data.sine import SineConfig, make_sine
-from shared.metrics import SQUARED_ERROR
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.generated import sine_baselines
+from shared.commands.recipe import main
+from shared.data.generated.sine import SineConfig, make_sine
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "a task of its own"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the tutorial, with a series long enough for it."""
+    """The settings of the tutorial, with a longer series."""
 
     sine: SineConfig = SineConfig(
         frequency=0.3,
@@ -51,11 +55,16 @@ class Config:
         learning_rate=0.01,
         batch_size=128,
         epochs=40,
-        schedule="cosine",  # at a constant 0.01 it ends above the best linear model
+        schedule="cosine",  # a constant 0.01 ends above the best linear model
     )
 
 
-def build_model(config: Config) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return make_sine(config.sine, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return windows (batch, steps, 1) -> a later sample (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -68,23 +77,23 @@ def build_model(config: Config) -> keras.Model:
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = make_sine(config.sine, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mse"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, sine_bars(splits, config.sine), model, SQUARED_ERROR)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, sine_baselines(data, config.sine), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Does a GRU learn to add, which a matrix does exactly?
+"""Does a GRU learn to add, which a linear model does exactly?
 
-Reads ten random vectors of five numbers and tells their sum. A linear model solves the
-task to the last digit, and the summary says so: not every sequence needs a recurrent
-network.
+Reads ten random vectors of five numbers and predicts the sum of all numbers. A linear
+model solves the task to the last digit, and the summary shows it. So not every sequence
+needs a recurrent network.
 
     make sum-gru        python recipes/sum_gru.py --steps 20
 
 Compare with a longer window: `make sum-gru ARGS="--steps 20"`.
-Reference result: results/reference/sums.csv.
+Reference result: results/reference/controlled.csv.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.controlled import sum_bars
-from shared.cli import main
+from shared.baselines.generated import sum_baselines
+from shared.commands.recipe import main
+from shared.data.generated.sums import SumsConfig, make_sums
 from shared.data.splits import Splits
-from shared.data.sums import SumsConfig, make_sums
-from shared.metrics import SQUARED_ERROR
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.run_folder import RunFolder
+    from shared.data.splits import Splits
+    from shared.runs.writer import RunFolder
+
+VARIES = "a task of its own"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The task of the tutorial, with its target centred."""
+    """The task of the tutorial, with a centred target."""
 
     sums: SumsConfig = SumsConfig(
         steps=10,
@@ -50,7 +54,12 @@ class Config:
     )
 
 
-def build_model(config: Config, splits: Splits) -> keras.Model:
+def load_data(config: Config) -> Splits:
+    """Return the examples, split into train, validation and test."""
+    return make_sums(config.sums, config.training.seed)
+
+
+def build_model(config: Config, data: Splits) -> keras.Model:
     """Return windows (batch, steps, features) -> their sum (batch, 1)."""
     from keras import Input, Model, layers
 
@@ -59,28 +68,28 @@ def build_model(config: Config, splits: Splits) -> keras.Model:
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     centred = layers.Dense(1, name="centred")(memory)
-    total = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="total")
+    total = layers.Rescaling(data.scale.std, data.scale.mean, name="total")
     return Model(window, total(centred), name="sum_gru")
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = make_sums(config.sums, config.training.seed)
+    data = load_data(config)
 
-    model = build_model(config, splits)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mse"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    folder.open(splits, sum_bars(splits), model, SQUARED_ERROR)
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, sum_baselines(data), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,38 @@
-"""Does a recurrent network beat yesterday's value, if told to start from there?
+"""Does a recurrent network beat yesterday's value if it starts from there?
 
-GRUs read how each step differs from the latest one; what they make of that is added to
-the latest temperature. Some read it alone, which holds in seasons they never saw, some
-all columns. Compare with weather-gru. README, "Better than the tutorials", has more.
+Each GRU reads how every step differs from the latest one. Its output is added to the
+latest temperature. Odd GRUs read the temperature only, which also works in seasons that
+are not in the training data. Even GRUs read all columns.
 
     make weather-best             python recipes/weather_best.py --reads target
+
+Compare with weather-gru: `make compare RUNS="weather-best weather-gru"`. Why these
+parts: see docs/results.md, "Better than the tutorials".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from shared.baselines.forecast import forecast_bars
-from shared.cli import main
-from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import check_shares
-from shared.members import MembersConfig, train_members
-from shared.metrics import absolute_error
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.forecast import forecast_baselines
+from shared.commands.recipe import main
+from shared.core.errors import check_shares
+from shared.core.roles import Role
+from shared.data.weather.dataset import WeatherConfig, load_weather
+from shared.layers.ensemble import EnsembleConfig, train_ensemble
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.data.weather import WeatherSplits
-    from shared.run_folder import RunFolder
+    from shared.data.weather.dataset import WeatherSplits
+    from shared.runs.writer import RunFolder
+
+VARIES = "weather-gru: differences from the latest step, an ensemble of four"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
@@ -39,68 +46,77 @@ class Config:
         target="T (degC)",
         train_share=0.5,
         validation_share=0.25,
-        calendar="none",  # differences from the latest step would hide it
+        calendar="none",  # the differences would hide it
     )
-    several: MembersConfig = MembersConfig(4)
-    reads: Literal["both", "target", "all"] = "both"
-    """Columns that members read. both: odd ones the target's alone, even ones all."""
+    ensemble: EnsembleConfig = EnsembleConfig(4)
+    reads: Annotated[Literal["both", "target", "all"], Role.MODEL] = "both"
+    """Columns that each GRU reads. both: odd ones the target only, even ones all."""
     gru: GRUConfig = GRUConfig(units=32, return_sequences=True)
-    output_dropout: float = 0.5
-    """Share of what a GRU hands on that is dropped in training."""
+    output_dropout: Annotated[float, Role.TRAINING] = 0.5
+    """Share of a GRU's output that is dropped in training."""
     training: TrainingConfig = TrainingConfig(
-        optimizer="adam", learning_rate=0.001, batch_size=128, epochs=3, clip=1.0
+        optimizer="adam",
+        learning_rate=0.001,
+        batch_size=128,
+        epochs=3,
+        global_clipnorm=1.0,
     )
 
-    def check(self) -> None:
-        """Refuse what is no share."""
+    def validate(self) -> None:
+        """Refuse a number that is not a share."""
         check_shares(self, ["output_dropout"])
 
 
-def build_model(config: Config, splits: WeatherSplits) -> keras.Model:
+def load_data(config: Config) -> WeatherSplits:
+    """Return the examples, split into train, validation and test."""
+    return load_weather(config.weather)
+
+
+def build_model(config: Config, data: WeatherSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast in deg C (batch, 1)."""
     from keras import Input, Model, layers
 
-    from shared.pooling import pool_steps
+    from shared.layers.pooling import pool_steps
 
-    windows = Input(splits.train.inputs.shape[1:], name="windows")
+    windows = Input(data.train.inputs.shape[1:], name="windows")
     latest = windows[:, :1] if config.weather.reverse else windows[:, -1:]
     every = layers.Subtract(name="differences")([windows, latest])
-    column = splits.find_column(config.weather.target)
+    column = data.find_column(config.weather.target)
     target, now = every[:, :, column : column + 1], latest[:, 0, column : column + 1]
-    now = layers.Rescaling(splits.scale.spread, splits.scale.mean, name="now")(now)
+    now = layers.Rescaling(data.scale.std, data.scale.mean, name="now")(now)
     reads = {"both": [target, every], "target": [target], "all": [every]}[config.reads]
-    members = []
-    for n in range(config.several.members):
+    outputs = []
+    for n in range(config.ensemble.ensemble_size):
         read = reads[n % len(reads)]
         memory = layers.GRU(**config.gru.arguments(), name=f"gru_{n + 1}")(read)
         memory = layers.Dropout(config.output_dropout)(pool_steps(memory, "mean"))
         change = layers.Dense(1, kernel_initializer="zeros")(memory)
-        change = layers.Rescaling(splits.scale.step)(change)
-        members.append(layers.Add(name=f"degrees_{n + 1}")([now, change]))
-    mean = layers.Average(name="mean")(members) if members[1:] else members[0]
-    return Model(windows, mean, name="weather_best")
+        change = layers.Rescaling(data.scale.step)(change)
+        outputs.append(layers.Add(name=f"degrees_{n + 1}")([now, change]))
+    mean = layers.Average(name="mean")(outputs) if outputs[1:] else outputs[0]
+    model = Model(windows, mean, name="weather_best")
+    train_ensemble(model, config.ensemble.ensemble_size, "degrees")
+    return model
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_weather(config.weather)
+    data = load_data(config)
 
-    model = build_model(config, splits)
-    train_members(model, config.several.members, "degrees")
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mae"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    bars = forecast_bars(splits, config.weather)
-    folder.open(splits, bars, model, absolute_error(splits.scale.unit))
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, forecast_baselines(data, config.weather), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

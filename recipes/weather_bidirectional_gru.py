@@ -1,7 +1,6 @@
-"""Does reading the days before from both ends help a forecast?
+"""Does it help a forecast to read the past days in both directions?
 
-Trains a GRU that reads five days of hourly weather forwards beside one that reads them
-backwards.
+Trains two GRUs on five days of hourly weather. One reads forwards, the other backwards.
 
     make weather-bidirectional-gru        python recipes/weather_bidirectional_gru.py
 
@@ -15,23 +14,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.forecast import forecast_bars
-from shared.cli import main
-from shared.data.weather import WeatherConfig, load_weather
-from shared.metrics import absolute_error
-from shared.recurrent import GRUConfig, build_bidirectional, check_both_ways
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.forecast import forecast_baselines
+from shared.commands.recipe import main
+from shared.data.weather.dataset import WeatherConfig, load_weather
+from shared.layers.recurrent import GRUConfig, build_bidirectional, check_bidirectional
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.data.splits import Splits
-    from shared.run_folder import RunFolder
+    from shared.data.weather.dataset import WeatherSplits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the direction of weather-gru"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the book, flag by flag."""
+    """The settings of the book."""
 
     weather: WeatherConfig = WeatherConfig(
         lookback=120,  # five days of hourly steps
@@ -46,44 +48,48 @@ class Config:
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
 
-    def check(self) -> None:
-        """Refuse the one flag that two directions leave no room for."""
-        check_both_ways(self.gru, False, "weather-gru")
+    def validate(self) -> None:
+        """Refuse layer flags that do not work with two directions."""
+        check_bidirectional(self.gru, False, "weather-gru")
 
 
-def build_model(config: Config, splits: Splits) -> keras.Model:
+def load_data(config: Config) -> WeatherSplits:
+    """Return the examples, split into train, validation and test."""
+    return load_weather(config.weather)
+
+
+def build_model(config: Config, data: WeatherSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast in deg C (batch, 1)."""
     from keras import Input, Model, layers
 
-    windows = Input(splits.train.inputs.shape[1:], name="windows")
+    windows = Input(data.train.inputs.shape[1:], name="windows")
     gru = layers.GRU(**config.gru.arguments(), name="gru")
     memory = build_bidirectional(gru, name="both_ways")(windows)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
+    degrees = layers.Rescaling(data.scale.step, data.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_bidirectional_gru")
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_weather(config.weather)
+    data = load_data(config)
 
-    model = build_model(config, splits)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mae"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    bars = forecast_bars(splits, config.weather)
-    folder.open(splits, bars, model, absolute_error(splits.scale.unit))
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, forecast_baselines(data, config.weather), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Does a GRU forecast tomorrow's temperature better than today's does?
+"""Does a GRU forecast tomorrow's temperature better than today's value does?
 
-Trains one GRU layer on five days of hourly weather to tell the temperature 24 hours
-ahead, in the setting of Deep Learning with Python.
+Trains one GRU layer on five days of hourly weather. It predicts the temperature in 24
+hours, with the settings of Deep Learning with Python.
 
     make weather-gru        python recipes/weather_gru.py --units 16 --reverse
 
 Compare with weather-dense, which has no memory, with --reverse, which feeds time
-backwards, and with both bars: `make compare RUNS="weather-gru weather-dense"`.
+backwards, and with both baselines: `make compare RUNS="weather-gru weather-dense"`.
 Reference result: results/reference/weather.csv.
 """
 
@@ -15,23 +15,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.baselines.forecast import forecast_bars
-from shared.cli import main
-from shared.data.weather import WeatherConfig, load_weather
-from shared.metrics import absolute_error
-from shared.recurrent import GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.forecast import forecast_baselines
+from shared.commands.recipe import main
+from shared.data.weather.dataset import WeatherConfig, load_weather
+from shared.layers.recurrent import GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.data.splits import Splits
-    from shared.run_folder import RunFolder
+    from shared.data.weather.dataset import WeatherSplits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the layer"
+REFERENCE = ({}, {"reverse": True})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the book, flag by flag."""
+    """The settings of the book."""
 
     weather: WeatherConfig = WeatherConfig(
         lookback=120,  # five days of hourly steps
@@ -47,38 +50,42 @@ class Config:
     )
 
 
-def build_model(config: Config, splits: Splits) -> keras.Model:
+def load_data(config: Config) -> WeatherSplits:
+    """Return the examples, split into train, validation and test."""
+    return load_weather(config.weather)
+
+
+def build_model(config: Config, data: WeatherSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast in deg C (batch, 1)."""
     from keras import Input, Model, layers
 
-    windows = Input(splits.train.inputs.shape[1:], name="windows")
+    windows = Input(data.train.inputs.shape[1:], name="windows")
     memory = layers.GRU(**config.gru.arguments(), name="gru")(windows)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
+    degrees = layers.Rescaling(data.scale.step, data.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_gru")
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_weather(config.weather)
+    data = load_data(config)
 
-    model = build_model(config, splits)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mae"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    bars = forecast_bars(splits, config.weather)
-    folder.open(splits, bars, model, absolute_error(splits.scale.unit))
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, forecast_baselines(data, config.weather), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

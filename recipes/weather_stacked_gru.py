@@ -1,7 +1,7 @@
-"""Does a second, larger GRU layer on top make the forecast better?
+"""Is the forecast better with a second, larger GRU layer on top?
 
-Trains two GRU layers with dropout: the lower hands the states of every step to the
-upper. The layer flags hold for both, but for the size and activation of the upper.
+Trains two GRU layers with dropout. The lower layer passes the states of all steps to
+the upper one. The layer flags apply to both, except size and activation of the upper.
 
     make weather-stacked-gru    python recipes/weather_stacked_gru.py --upper-units 32
 
@@ -13,26 +13,30 @@ Reference result: results/reference/weather.csv.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from shared.baselines.forecast import forecast_bars
-from shared.cli import main
-from shared.data.weather import WeatherConfig, load_weather
-from shared.errors import UserError, check_at_least
-from shared.metrics import absolute_error
-from shared.recurrent import Activation, GRUConfig
-from shared.training import TrainingConfig, build_optimizer, fit, set_seed
+from shared.baselines.forecast import forecast_baselines
+from shared.commands.recipe import main
+from shared.core.errors import UserError, check_at_least
+from shared.core.roles import Role
+from shared.data.weather.dataset import WeatherConfig, load_weather
+from shared.layers.recurrent import Activation, GRUConfig
+from shared.training.config import TrainingConfig, build_optimizer, set_seed
+from shared.training.fit import fit
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.data.splits import Splits
-    from shared.run_folder import RunFolder
+    from shared.data.weather.dataset import WeatherSplits
+    from shared.runs.writer import RunFolder
+
+VARIES = "the depth of weather-gru-dropout"
+REFERENCE = ({},)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The setting of the book, flag by flag."""
+    """The settings of the book."""
 
     weather: WeatherConfig = WeatherConfig(
         lookback=120,  # five days of hourly steps
@@ -43,64 +47,67 @@ class Config:
         validation_share=0.25,
     )
     gru: GRUConfig = GRUConfig(units=32, dropout=0.1, recurrent_dropout=0.5)
-    upper_units: int = 64
+    upper_units: Annotated[int, Role.MODEL] = 64
     """Size of the upper layer's state."""
-    upper_activation: Activation = "relu"  # the book's choice
+    upper_activation: Annotated[Activation, Role.MODEL] = "relu"  # the book's choice
     """Applied to the upper layer's candidate state."""
     training: TrainingConfig = TrainingConfig(
         optimizer="rmsprop", learning_rate=0.001, batch_size=128, epochs=10
     )
 
-    def check(self) -> None:
-        """Refuse an upper layer without units, or a kernel it cannot have."""
+    def validate(self) -> None:
+        """Refuse an upper layer without units, or a kernel it cannot use."""
         check_at_least(self, {"upper_units": 1})
         if self.gru.cudnn == "on" and self.upper_activation != "tanh":
             raise UserError(
                 f"--cudnn on: cuDNN cannot run with --upper-activation "
-                f"{self.upper_activation} (needs tanh); change that, or take --cudnn "
-                "auto."
+                f"{self.upper_activation}. Use --upper-activation tanh or --cudnn auto."
             )
 
 
-def build_model(config: Config, splits: Splits) -> keras.Model:
+def load_data(config: Config) -> WeatherSplits:
+    """Return the examples, split into train, validation and test."""
+    return load_weather(config.weather)
+
+
+def build_model(config: Config, data: WeatherSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast in deg C (batch, 1)."""
     from keras import Input, Model, layers
 
-    windows = Input(splits.train.inputs.shape[1:], name="windows")
+    windows = Input(data.train.inputs.shape[1:], name="windows")
     lower = config.gru.arguments(return_sequences=True)
     steps = layers.GRU(**lower, name="lower")(windows)
     upper = config.gru.arguments(
         units=config.upper_units,
         activation=config.upper_activation,
-        go_backwards=False,  # what the lower hands on is turned round already
+        go_backwards=False,  # the lower layer has reversed the steps already
     )
     memory = layers.GRU(**upper, name="upper")(steps)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)
     change = layers.Dense(1, name="change")(memory)
-    degrees = layers.Rescaling(splits.scale.step, splits.scale.mean, name="degrees")
+    degrees = layers.Rescaling(data.scale.step, data.scale.mean, name="degrees")
     return Model(windows, degrees(change), name="weather_stacked_gru")
 
 
 def run(config: Config, folder: RunFolder) -> None:
-    """Train once and leave a run folder."""
+    """Train once and write a run folder."""
     set_seed(config.training.seed)
 
-    splits = load_weather(config.weather)
+    data = load_data(config)
 
-    model = build_model(config, splits)
+    model = build_model(config, data)
     model.compile(
         optimizer=build_optimizer(config.training),
-        loss="mse",
-        metrics=["mae"],
+        loss=data.task.loss,
+        metrics=data.task.metrics(),
         **config.training.compile_arguments(),
     )
 
-    bars = forecast_bars(splits, config.weather)
-    folder.open(splits, bars, model, absolute_error(splits.scale.unit))
-    record = fit(model, splits, config.training, folder)
+    folder.open(data, forecast_baselines(data, config.weather), model)
+    record = fit(model, data, config.training, folder, config.gru)
 
-    record.finish(splits.test)
+    record.finish(data.test)
 
 
 if __name__ == "__main__":

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import socket
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
-REAL_DATA = Path(os.environ.get("RNN_RECIPES_DATA", PROJECT.parent / "shared" / "data"))
-REAL_WEATHER = "weather_jena_2020.csv.gz"
-RECIPES = sorted(path.stem for path in (PROJECT / "recipes").glob("[a-z]*.py"))
+from tests.helpers import REAL_DATA, REAL_WEATHER
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-stored", action="store_true", help="write the stored losses anew"
+        "--update-stored", action="store_true", help="store missing or moved losses"
     )
 
 
@@ -71,55 +62,3 @@ def real_weather() -> Path:
     if not (REAL_DATA / REAL_WEATHER).is_file():
         pytest.skip(f"needs the real weather: no {REAL_DATA / REAL_WEATHER}")
     return REAL_DATA
-
-
-def object_array(rows: list) -> np.ndarray:
-    array = np.empty(len(rows), dtype=object)
-    array[:] = rows
-    return array
-
-
-def make_reviews(num_reviews: int = 60, seed: int = 0) -> dict[str, np.ndarray]:
-    """Small reviews as the real file has them: sorted by label, ranks from 1."""
-    random = np.random.default_rng(seed)
-    arrays = {}
-    for part in ("train", "test"):
-        labels = np.arange(num_reviews) * 2 // num_reviews
-        rows = [
-            [int(r) for r in random.integers(1, 30, random.integers(3, 25))]
-            + [40 + label]
-            for label in labels.tolist()
-        ]
-        arrays |= {f"x_{part}": object_array(rows), f"y_{part}": labels}
-    return arrays
-
-
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **arrays)
-    return path
-
-
-def write_npz_pickled(path: Path, content: object, num_rows: int, protocol: int = 4):
-    """Write `x_train` with any pickle behind a valid header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        zipfile.ZipFile(path, "w") as archive,
-        archive.open("x_train.npy", "w") as file,
-    ):
-        header = {"descr": "|O", "fortran_order": False, "shape": (num_rows,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.write(pickle.dumps(content, protocol=protocol))
-    return path
-
-
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run a Python program of the project as a user would."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=PROJECT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )

@@ -1,7 +1,7 @@
 """The script of the tutorials: default layers, padded to 500, defaults of fit.
 
 Takes a .npz of padded reviews and labels (x_train, y_train, x_val, y_val), the layer,
-the number of epochs and the seed; prints a line of JSON: seconds of each epoch with its
+the number of epochs and the seed. Prints a line of JSON: seconds of each epoch with its
 validation, and the peak memory. Runs on any backend of Keras (KERAS_BACKEND).
 """
 
@@ -24,7 +24,7 @@ LAYERS = {
 
 
 class Clock(keras.callbacks.Callback):
-    """Keeps the seconds of every epoch."""
+    """Record the seconds of every epoch."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The stacked GRU of the book on windows of Keras' own utility, defaults of fit.
+"""The stacked GRU of the book on windows by Keras' own utility, defaults of fit.
 
 Takes a .npz of a series (rows, columns) with the rows and sizes of the windows, and the
-number of epochs; prints a line of JSON: seconds of each epoch with its validation, and
+number of epochs. Prints a line of JSON: seconds of each epoch with its validation, and
 the peak memory.
 """
 

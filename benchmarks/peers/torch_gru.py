@@ -1,7 +1,7 @@
 """The same network in PyTorch: padded, or packed to the true lengths.
 
 Takes a .npz of padded reviews and labels, `padded` or `packed`, and the number of
-epochs; prints a line of JSON with the seconds of each epoch with its validation.
+epochs. Prints a line of JSON with the seconds of each epoch with its validation.
 """
 
 import json
@@ -45,7 +45,7 @@ def main() -> None:
     parts = {}
     for part in ("train", "val"):
         ids = data[f"x_{part}"]
-        if packed:  # from the left to the right
+        if packed:  # moves the padding from the left to the right
             ids = np.stack([np.roll(row, -int((row == 0).sum())) for row in ids])
         parts[part] = (torch.tensor(ids).long(), torch.tensor(data[f"y_{part}"]))
     model = Network(packed)

@@ -1,4 +1,4 @@
-"""Bars of a forecast: the same time yesterday, and a linear model of the window."""
+"""Baselines of a forecast: the value of yesterday, and a linear model of the window."""
 
 from __future__ import annotations
 
@@ -9,82 +9,90 @@ from dataclasses import replace
 
 import numpy as np
 
-from shared.baselines.bars import FORECAST, Bar, cached_bars, floor_bar, make_bar
+from shared.baselines.baseline import (
+    Baseline,
+    best_achievable,
+    cached_baselines,
+    make_baseline,
+)
 from shared.data.splits import Examples
-from shared.data.weather import WeatherConfig, WeatherSplits
+from shared.data.weather.dataset import WeatherConfig, WeatherSplits
 from shared.data.windows import Windows
 
-BAR_FORMAT = 2
+BASELINE_FORMAT = 2
 DAY = 86_400  # seconds
-MAX_WINDOWS = 50_000  # that ridge is fitted to; neighbours are nearly the same
+MAX_WINDOWS = 50_000  # for the fit of ridge; neighbours are nearly the same
 PENALTIES = (1e1, 1e2, 1e3, 1e4, 1e5)  # on weights of standardised inputs
-MAX_NUMBERS = 4_000  # that ridge reads of a window
-CHUNK = 2_000  # windows cut at a time
+MAX_NUMBERS = 4_000  # of a window that ridge reads
+CHUNK = 2_000  # windows that are cut at once
 
 
-def forecast_bars(splits: WeatherSplits, weather: WeatherConfig) -> list[Bar]:
-    """Return the bars of a weather task, and its floor where that is known.
+def forecast_baselines(data: WeatherSplits, weather: WeatherConfig) -> list[Baseline]:
+    """Return the baselines of a weather task, with the best achievable if it is known.
 
-    Ridge takes some seconds, and is cached per split.
+    Ridge takes some seconds. It is cached per split.
 
     Args:
-        splits: From `load_weather`, with windows as inputs.
-        weather: What it was called with.
+        data: From `load_weather`, with windows as inputs.
+        weather: The argument of `load_weather`.
 
     Returns:
-        Bars with `loss` (squared error) and `mae`, in the target's unit.
+        Baselines with `loss` (squared error) and `mae`, in the target's unit.
     """
-    bars = cached_bars(
-        f"forecast-{_hash_task(splits, weather)}",
-        lambda: [persistence_bar(splits, weather), ridge_bar(splits)],
+    baselines = cached_baselines(
+        f"forecast-{_hash_task(data, weather)}",
+        lambda: [persistence_baseline(data, weather), ridge_baseline(data)],
         "Solving the ridge regression of this split (once, then cached)",
     )
-    if splits.test.best_possible is not None:
-        bars = [floor_bar("the generator itself", splits, FORECAST), *bars]
-    return bars
+    if data.test.best_possible is not None:
+        baselines = [
+            best_achievable("the generator itself", data),
+            *baselines,
+        ]
+    return baselines
 
 
-def persistence_bar(splits: WeatherSplits, weather: WeatherConfig) -> Bar:
+def persistence_baseline(data: WeatherSplits, weather: WeatherConfig) -> Baseline:
     """Score the value a whole number of days before the target.
 
-    At 24 hours ahead that is the last value read; at 12 hours ahead the value 12
-    hours before that, if the window reaches back so far, and else the last one.
+    For a forecast of 24 hours that is the last value read. For 12 hours it is the value
+    12 hours before the last one, or the last one if the window is too short.
     """
     delay = weather.delay * weather.sampling
-    day = max(1, round(DAY / splits.facts["interval"]))
+    day = max(1, round(DAY / data.facts["interval"]))
     age = math.ceil(delay / day) * day - delay  # rows before the last one read
     if age > (weather.lookback - 1) * weather.sampling:
         age, name = 0, "last value read"
     else:
-        hours = (delay + age) * splits.facts["interval"] / 3600
+        hours = (delay + age) * data.facts["interval"] / 3600
         name = f"value of {hours:g} hours ago"
 
     def predict(part: Examples) -> np.ndarray:
         rows = part.inputs.starts + (weather.lookback - 1) * weather.sampling - age
-        return splits.target[rows]
+        return data.target[rows]
 
-    return make_bar(name, splits, predict, FORECAST)
+    return make_baseline(name, data, predict)
 
 
-def ridge_bar(splits: WeatherSplits) -> Bar:
+def ridge_baseline(data: WeatherSplits) -> Baseline:
     """Score a linear model of every number in the window.
 
-    The weights w minimise |X w - y|^2 + penalty |w|^2 over the training windows,
-    which is solved by w = (X'X + penalty I)^-1 X'y, with inputs and targets centred
-    so that the intercept goes free. X'X and X'y are summed over chunks of windows:
-    memory does not grow with their number. It does grow with the square of the numbers
-    in a window, so of more than 4,000 only every second, third, ... step is read,
-    counted back from the last. The penalty is the one with the least absolute error
-    on the validation windows.
+    The weights w minimise |X w - y|^2 + penalty |w|^2 over the training windows. The
+    solution is w = (X'X + penalty I)^-1 X'y. Inputs and targets are centred, so the
+    intercept has no penalty. X'X and X'y are summed over chunks of windows, so memory
+    does not grow with the number of windows. It grows with the square of the numbers in
+    a window. So of more than 4,000 numbers only every second, third, ... step is read,
+    counted back from the last. The penalty with the least absolute error on the
+    validation windows is used.
     """
     from scipy.linalg import solve
 
-    windows = splits.train.inputs
+    windows = data.train.inputs
     thinning = math.ceil(windows.steps * windows.shape[2] / MAX_NUMBERS)
     chosen = np.unique(
         np.linspace(0, len(windows) - 1, min(len(windows), MAX_WINDOWS), dtype=np.int64)
     )
-    targets = splits.train.targets[chosen].astype(np.float64)
+    targets = data.train.targets[chosen].astype(np.float64)
     products, sums, matches = 0.0, 0.0, 0.0
     mean_target = targets.mean()
     for piece, rows in _cut_flat(windows, chosen, thinning):
@@ -105,15 +113,14 @@ def ridge_bar(splits: WeatherSplits) -> Bar:
         pieces = _cut_flat(part.inputs, rows, thinning)
         return np.concatenate([(p - mean) @ weights for p, _ in pieces]) + mean_target
 
-    validation = predict_all(splits.validation)
-    errors = np.abs(validation - splits.validation.targets[:, None]).mean(axis=0)
+    validation = predict_all(data.validation)
+    errors = np.abs(validation - data.validation.targets[:, None]).mean(axis=0)
     best = int(errors.argmin())
     thinned = f", every {thinning} steps" if thinning > 1 else ""
-    return make_bar(
+    return make_baseline(
         f"ridge regression on the window{thinned}",
-        splits,
+        data,
         lambda part: predict_all(part)[:, best],
-        FORECAST,
     )
 
 
@@ -128,13 +135,13 @@ def _cut_flat(
         yield piece.reshape(len(piece), -1), rows
 
 
-def _hash_task(splits: WeatherSplits, weather: WeatherConfig) -> str:
-    """Return a hash of all that the bars depend on."""
-    settings = (BAR_FORMAT, PENALTIES, MAX_WINDOWS, weather.target, weather.delay)
-    windows = splits.train.inputs
+def _hash_task(data: WeatherSplits, weather: WeatherConfig) -> str:
+    """Return a hash of everything that decides the baselines."""
+    settings = (BASELINE_FORMAT, PENALTIES, MAX_WINDOWS, weather.target, weather.delay)
+    windows = data.train.inputs
     digest = hashlib.sha256(f"{settings} {windows.steps} {windows.sampling}".encode())
     digest.update(np.ascontiguousarray(windows.series))
-    for part in (splits.train, splits.validation, splits.test):
+    for part in (data.train, data.validation, data.test):
         digest.update(part.inputs.starts)
         digest.update(part.targets)
     return digest.hexdigest()[:16]

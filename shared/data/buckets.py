@@ -1,4 +1,4 @@
-"""Batches of sequences of like length, each cut to what its longest one needs."""
+"""Buckets: batches of sequences of similar length, cut to the longest one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-NUM_BUCKETS = 6  # few, since XLA compiles every shape; more save little
+NUM_BUCKETS = 6  # few, because XLA compiles every shape; more save little
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Buckets:
     """How long the sequences of padded inputs are, and the lengths batches may have.
 
     Attributes:
-        lengths: int, (num_examples,): steps of each that are no padding.
-        edges: Increasing lengths; a batch is cut to the first that holds it.
-        padding: On which side the padding stands.
+        lengths: int, (num_examples,): steps of each example without the padding.
+        edges: Increasing lengths. A batch is cut to the first that holds it.
+        padding: On which side the padding is.
     """
 
     lengths: np.ndarray
@@ -34,23 +34,23 @@ class Buckets:
     ) -> list[tuple[np.ndarray, int]]:
         """Return the batches of one epoch: rows, and the length they are cut to.
 
-        Every example is in one batch, and all batches but one are full: what is left
-        over in the buckets is put together at the end.
+        Every example is in one batch, and all batches but one are full. The remaining
+        examples of all buckets share the last batches.
 
         Args:
             batch_size: Examples per batch.
-            random: Draws who meets whom and in which order; None takes the examples
-                in the order of their length.
+            random: Draws the batches and their order. None takes the examples in the
+                order of their length.
         """
         rows = self.order if random is None else random.permutation(len(self.lengths))
         if random is not None:
             bucket = np.searchsorted(self.edges, self.lengths[rows])
             full, rest = [], []
             for number in range(len(self.edges)):
-                members = rows[bucket == number]
-                whole = len(members) // batch_size * batch_size
-                full.append(members[:whole])
-                rest.append(members[whole:])
+                inside = rows[bucket == number]
+                num_full = len(inside) // batch_size * batch_size
+                full.append(inside[:num_full])
+                rest.append(inside[num_full:])
             rows = np.concatenate(full + rest)
         batches = [
             rows[start : start + batch_size]
@@ -65,11 +65,11 @@ class Buckets:
 
 
 def choose_edges(lengths: np.ndarray, longest: int) -> tuple[int, ...]:
-    """Return lengths that part examples into buckets of about the same size.
+    """Return lengths that divide examples into buckets of about the same size.
 
     Args:
         lengths: int, (num_examples,), of the training part.
-        longest: Length of the padded inputs; the last edge.
+        longest: Length of the padded inputs. It is the last edge.
     """
     shares = np.arange(1, NUM_BUCKETS) / NUM_BUCKETS
     inner = np.quantile(lengths, shares, method="higher")

@@ -1,4 +1,4 @@
-"""Hand examples to Keras: arrays as they are, windows and buckets in a stream."""
+"""Feed examples to Keras: arrays unchanged, windows and buckets as a stream."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def feed(
     Args:
         examples: Inputs as an array or as windows.
         batch_size: Examples per batch.
-        shuffle_seed: Sets the order of windows and buckets, another one every epoch;
-            None takes windows in order, and buckets from short to long (see
-            `restore_order`). Keras shuffles arrays by itself.
+        shuffle_seed: Sets the order of windows and buckets, a new one every epoch. None
+            takes windows in order, and buckets from short to long (see
+            `restore_order`). Keras shuffles arrays itself.
     """
     if isinstance(examples.inputs, Windows):
         return {"x": stream_windows(examples, batch_size, shuffle_seed)}
@@ -40,12 +40,12 @@ def stream_windows(
     """Stream batches of windows and targets.
 
     Args:
-        examples: Inputs are windows; targets (num_windows,).
-        batch_size: Windows per batch; the last batch may be smaller.
-        shuffle_seed: Sets the order, another one every epoch; None keeps it.
+        examples: Inputs are windows; targets (num_windows, ...).
+        batch_size: Windows per batch. The last batch may be smaller.
+        shuffle_seed: Sets the order, a new one every epoch. None keeps the order.
 
     Returns:
-        Pairs of float32 (batch, steps, features) and targets (batch,).
+        Pairs of float32 (batch, steps, features) and targets (batch, ...).
     """
     import tensorflow as tf
 
@@ -68,16 +68,16 @@ def stream_windows(
 def stream_buckets(
     examples: Examples, batch_size: int, shuffle_seed: int | None = None
 ) -> tf.data.Dataset:
-    """Stream batches of sequences of like length, cut to what they need.
+    """Stream batches of sequences of similar length, cut to their longest one.
 
     Args:
         examples: Inputs int32, (num_examples, length), with buckets.
-        batch_size: Examples per batch; one batch may be smaller.
-        shuffle_seed: Sets the batches, others every epoch; None goes from short to
+        batch_size: Examples per batch. One batch may be smaller.
+        shuffle_seed: Sets the batches, new ones every epoch. None goes from short to
             long.
 
     Returns:
-        Pairs of int32 (batch, steps), where steps is one of the edges, and targets.
+        Pairs of int32 (batch, steps) and targets. `steps` is one of the edges.
     """
     import tensorflow as tf
 
@@ -101,13 +101,13 @@ def stream_buckets(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         rows = rows[:size]
         rows.set_shape((None,))
-        whole = tf.gather(inputs, rows)
-        part = whole[:, -steps:] if buckets.padding == "left" else whole[:, :steps]
+        padded = tf.gather(inputs, rows)
+        part = padded[:, -steps:] if buckets.padding == "left" else padded[:, :steps]
         return part, tf.gather(targets, rows)
 
     def draw_epoch(number: tf.Tensor) -> tf.data.Dataset:
-        # Not a generator: TensorFlow (2.21) sets malloc for one so that all memory of
-        # a step goes back to the system and is fetched again, a sixth of the time.
+        # Not a generator: for one, TensorFlow (2.21) makes malloc return the memory of
+        # every step to the system and request it again: a sixth of the time.
         drawn = tf.numpy_function(draw, [number], [tf.int64] * 3)
         return tf.data.Dataset.from_tensor_slices(tuple(drawn))
 
@@ -127,11 +127,11 @@ def restore_order(examples: Examples, predictions: np.ndarray) -> np.ndarray:
 
 
 def _stream(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Return the batches made ahead of the training step.
+    """Prepare the batches ahead of the training step.
 
-    Without autotuning, which has nothing to tune here: its thread is not always woken
-    when an epoch ends (TensorFlow 2.21), and the next waits for it, up to as long as
-    the epoch took.
+    Autotuning is off, because there is nothing to tune. At the end of an epoch its
+    thread does not always wake up (TensorFlow 2.21), and the next epoch waits for it,
+    at most as long as the epoch took.
     """
     import tensorflow as tf
 
@@ -144,7 +144,7 @@ _LATEST: dict[str, Any] = {}
 
 
 def _share(series: np.ndarray) -> tf.Tensor:
-    """Return a series as a tensor, the same one for all parts of a split."""
+    """Return a series as a tensor, one for all parts of a split."""
     import tensorflow as tf
 
     if _LATEST.get("series") is not series:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.errors import UserError
-from shared.files import hash_file
+from shared.core.errors import UserError
+from shared.core.files import hash_file
 
 DATA_VARIABLE = "RNN_RECIPES_DATA"
-CACHE_VARIABLE = "RNN_RECIPES_CACHE"
 KERAS_CACHE = "Keras cache"
 DOWNLOAD_TIMEOUT = 30  # seconds without an answer
 
@@ -22,7 +21,7 @@ class Source:
     """A file to read.
 
     Attributes:
-        path: Where it lies.
+        path: Where it is.
         origin: How it was found, in words.
         sha256: Hash of its content, 64 hexadecimal digits.
     """
@@ -30,15 +29,6 @@ class Source:
     path: Path
     origin: str
     sha256: str
-
-
-def cache_dir() -> Path:
-    """Return the folder for what can be computed again (`RNN_RECIPES_CACHE`)."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("rnn-recipes")
 
 
 def keras_cache_dir() -> Path:
@@ -50,22 +40,21 @@ def keras_cache_dir() -> Path:
 def find_source(
     names: Sequence[str], data_dir: Path | None, url: str | None, sha256: str | None
 ) -> tuple[Source | None, list[str]]:
-    """Look for a file at the user's place, in the Keras cache, then on the network.
+    """Look for a file in the user's folder, in the Keras cache, then on the network.
 
-    A local file is used as it is, whatever its hash, and then the network is never
-    touched. A download has to have the published hash and appears in the Keras
-    cache whole or not at all.
+    A local file is used unchanged, whatever its hash, and without the network. A
+    download must have the published hash. It appears in the Keras cache whole or not at
+    all.
 
     Args:
-        names: File names that will do, the first one found is taken, e.g.
-            `["imdb.npz"]`.
-        data_dir: The user's folder, from `--data-dir`; None looks at
+        names: Accepted file names, e.g. `["imdb.npz"]`. The first one found is taken.
+        data_dir: The user's folder, from `--data-dir`. None takes the folder in
             `RNN_RECIPES_DATA`.
-        url: Public address of the file; None where there is none.
-        sha256: Its published hash; None where none is published.
+        url: Public address of the file; None if it has none.
+        sha256: Its published hash; None if none is published.
 
     Returns:
-        The file, or None, and a sentence for every place that did not have it.
+        The file, or None, and a sentence for every place that does not have it.
 
     Raises:
         UserError: If the user named a folder that does not exist.
@@ -79,7 +68,7 @@ def find_source(
         if not folder.is_dir():
             raise UserError(
                 f"{flag} {folder}: no such folder; name the folder that holds "
-                f"{wanted}, or leave it away."
+                f"{wanted}, or omit it."
             )
         for name in names:
             if (folder / name).is_file():
@@ -111,7 +100,7 @@ def _read(path: Path, origin: str) -> Source:
 
 
 def _download(url: str, sha256: str | None, path: Path) -> None:
-    """Fetch a file with its hash; OSError or ValueError if it cannot be had."""
+    """Download a file and check its hash; OSError or ValueError if that fails."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
@@ -124,8 +113,8 @@ def _download(url: str, sha256: str | None, path: Path) -> None:
         downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT),
     )
     if path.suffix == ".zip" and not zipfile.is_zipfile(path):
-        path.unlink()  # a login page, say, that came in its place
-        raise ValueError("what came is no zip archive")
+        path.unlink()  # for example, a login page instead of the file
+        raise ValueError("the downloaded file is not a zip archive")
 
 
 def _shorten(text: str, width: int = 100) -> str:

@@ -1,23 +1,24 @@
-"""What every data set is handed over as: three named parts and the facts."""
+"""What every data set becomes: three named parts, its task and its facts."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from shared.data.buckets import Buckets
 from shared.data.windows import Windows
+from shared.tasks.task import BinaryClassification, Task
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Sequences of different lengths, one behind the other.
+    """Sequences of different lengths in one array.
 
     Attributes:
-        tokens: int32, (num_tokens,): all sequences joined.
+        tokens: int32, (num_tokens,): all sequences, one after the other.
         offsets: int64, (num_sequences + 1,): sequence k is
             `tokens[offsets[k]:offsets[k + 1]]`.
     """
@@ -39,19 +40,19 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Examples:
-    """One part of a data set: what goes in and what shall come out.
+    """One part of a data set: inputs and targets.
 
     Attributes:
         inputs: An array whose first axis counts examples, or windows of a series.
         targets: Array, (num_examples, ...).
-        best_possible: What a model that knows how the data were made would predict
-            from the same inputs, in the form the network predicts it; None where
-            nobody knows.
-        times: datetime64, (num_examples,): when each target was measured; None
-            where targets have no time.
+        best_possible: Predictions from the same inputs by a model that knows how the
+            data were generated, in the form of the network's predictions. None if they
+            are not known.
+        times: datetime64, (num_examples,): when each target was measured. None if
+            targets have no time.
         dependence: How many neighbouring examples may depend on each other.
-        buckets: How batches of like length are made of padded inputs; None where
-            every batch has the full length.
+        buckets: How padded inputs become batches of similar length. None if every batch
+            has the full length.
     """
 
     inputs: np.ndarray | Windows
@@ -67,26 +68,26 @@ class Examples:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Where a target lies, and in what unit.
+    """Mean, standard deviation and unit of a target.
 
     Attributes:
         mean: Of the target over the training part.
-        spread: Its standard deviation there.
-        unit: Of the target, in words; empty where it has none.
+        std: Standard deviation of the target over the training part.
+        unit: Of the target, in words; empty if it has none.
     """
 
     mean: float = 0.0
-    spread: float = 1.0
+    std: float = 1.0
     unit: str = ""
 
     @property
     def step(self) -> float:
-        """The power of ten nearest to a third of the spread.
+        """The power of ten nearest to a third of the standard deviation.
 
-        A network whose output is multiplied with it learns a target in any unit as
-        fast as a temperature in degrees, for which it is 1.
+        It is 1 for a temperature in degrees. A network whose output is multiplied by it
+        learns a target in any unit as fast as a temperature.
         """
-        return 10.0 ** round(math.log10(self.spread / 3)) if self.spread > 0 else 1.0
+        return 10.0 ** round(math.log10(self.std / 3)) if self.std > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,18 @@ class Splits:
     """A data set, split.
 
     Attributes:
-        data: Name of what was trained on, as it stands in every file, plot and
-            table: `imdb`, `imdb-sample`, `imdb-limit-2000`.
-        train: Examples the weights are fitted to.
+        data: Name of the data set in every file, plot and table: `imdb`, `imdb-sample`,
+            `imdb-limit-2000`.
+        train: Examples to which the weights are fitted.
         validation: Examples that choose the epoch. Never trained on.
         test: Examples scored once, at the end. They choose nothing.
         facts: Where the data came from (file, SHA-256) and how many there are.
         scale: Of the targets.
+        task: How the network is fitted, scored, compared and shown.
+        is_sample: Whether generated examples replace real ones.
+        test_depends_on_seed: Whether another seed has other test examples, although
+            the labels may look the same.
+        mask_side: On which side masked padding is; None without a mask.
     """
 
     data: str
@@ -109,3 +115,7 @@ class Splits:
     test: Examples
     facts: dict[str, Any] = field(default_factory=dict)
     scale: TargetScale = TargetScale()
+    task: Task = BinaryClassification()
+    is_sample: bool = False
+    test_depends_on_seed: bool = False
+    mask_side: Literal["left", "right"] | None = None

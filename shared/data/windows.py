@@ -1,4 +1,4 @@
-"""Windows of a long series, cut only when they are read."""
+"""Windows of a long series. They are cut only when they are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one series; memory holds the series once and a start per window.
+    """Windows of one series. Memory holds the series once and a start per window.
 
     Attributes:
         series: float32, (num_rows, num_features).
@@ -30,7 +30,7 @@ class Windows:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Windows, steps and features, as an array of all of them would have."""
+        """Windows, steps and features: the shape of an array of all windows."""
         return len(self.starts), self.steps, self.series.shape[1]
 
     @property
@@ -45,14 +45,14 @@ class Windows:
 
 
 def label_segments(times: np.ndarray, interval: np.timedelta64) -> np.ndarray:
-    """Number the stretches without a gap.
+    """Number the segments without a gap.
 
     For example, at an interval of 10 minutes the times 0:00, 0:10, 0:40 and 0:50
     give 0, 0, 1, 1.
 
     Args:
         times: datetime64, (num_rows,), increasing.
-        interval: From one row to the next where nothing is missing.
+        interval: Time from one row to the next if no row is missing.
 
     Returns:
         int64, (num_rows,).
@@ -63,7 +63,7 @@ def label_segments(times: np.ndarray, interval: np.timedelta64) -> np.ndarray:
 def find_starts(
     segments: np.ndarray, first: int, stop: int, span: int, stride: int
 ) -> np.ndarray:
-    """Return where windows start whose rows and target lie in one part and segment.
+    """Return the starts of windows that lie with their target in one part and segment.
 
     For example, with segments 0, 0, 0, 1, 1, 1, 1, `first=0`, `stop=7`, `span=2` and
     `stride=1`, windows start at rows 0, 3 and 4.
@@ -71,12 +71,12 @@ def find_starts(
     Args:
         segments: int64, (num_rows,), from `label_segments`.
         first: First row of the part.
-        stop: Row after the last of the part.
+        stop: Row after the last row of the part.
         span: Rows from a window's start to its target.
         stride: Rows from one candidate to the next, counted from `first`.
 
     Returns:
-        int64, (num_windows,), increasing; empty if there is no such window.
+        int64, (num_windows,), increasing. Empty if there is no such window.
     """
     candidates = np.arange(first, stop - span, stride)
     return candidates[segments[candidates] == segments[candidates + span]]

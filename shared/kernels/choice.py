@@ -1,4 +1,4 @@
-"""Which loop the recurrent layers run on: as asked, or as a short measurement says."""
+"""Which loop the recurrent layers run on: as requested, or as a measurement shows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.data.sources import cache_dir
-from shared.environment import describe_machine
-from shared.files import hash_file, write_text
+from shared.core.cache import cache_dir
+from shared.core.context import Jit
+from shared.core.environment import describe_machine
+from shared.core.files import hash_file, write_text
 from shared.kernels.compiled import (
     prepare_loop,
     use_compiled_loop,
     use_keras_loop,
 )
 from shared.kernels.plan import list_recurrent_layers, read_traits
-from shared.recurrent import Jit, set_implementation
+from shared.layers.recurrent import set_implementation
 
 if TYPE_CHECKING:
     import keras
 
 REPEATS = 3
-ACCEPTED_LOSS = 1.05  # a candidate this near to the fastest is as good: keep the first
-TYPICAL_STEPS = 240  # where batches differ in length: the mean review of IMDB
+ACCEPTED_LOSS = 1.05  # a choice this close to the fastest counts as equally fast
+TYPICAL_STEPS = 240  # used where batches differ in length; mean review of IMDB
 
 Choice = dict[str, str]
 CHOICES: dict[str, Choice] = {
@@ -37,15 +38,15 @@ CHOICES: dict[str, Choice] = {
     "keras": {"kernel": "keras", "jit": "off"},
     "keras under XLA": {"kernel": "keras", "jit": "on", "cudnn": "off"},
 }
-"""What `--kernel auto` tries; on a machine with a GPU Keras' loop may be cuDNN."""
+"""What `--kernel auto` tries. On a machine with a GPU, Keras' loop may be cuDNN."""
 
 
 def apply_kernel(model: keras.Model, kernel: str) -> bool:
-    """Let the recurrent layers of a model run on Keras' loop or on the compiled one.
+    """Set the loop of a model's recurrent layers: Keras' own or the compiled one.
 
     Args:
-        model: Its layers keep their weights; one that the compiled loop cannot run
-            stays with Keras' loop, and its plan says why.
+        model: Its layers keep their weights. A layer that the compiled loop cannot run
+            stays on Keras' loop, and its plan shows why.
         kernel: `keras` or `compiled`.
 
     Returns:
@@ -54,7 +55,10 @@ def apply_kernel(model: keras.Model, kernel: str) -> bool:
     compiled = False
     for layer in list_recurrent_layers(model):
         use_keras_loop(layer)
-        if kernel == "compiled" and not read_traits(layer, None).list_hindrances():
+        if (
+            kernel == "compiled"
+            and not read_traits(layer, None).list_unsupported_options()
+        ):
             use_compiled_loop(layer)
             compiled = True
     if compiled:
@@ -65,18 +69,18 @@ def apply_kernel(model: keras.Model, kernel: str) -> bool:
 def choose_kernel(
     model: keras.Model, batch_size: int, jit: Jit = "auto"
 ) -> tuple[str, Choice]:
-    """Time the layers of a model on each path, forward and backward, and choose.
+    """Time a model's layers on each path, forward and backward, and choose one.
 
-    The times are kept for the machine, the layers, the batch and the versions, so that
-    the next run need not measure.
+    The times are saved for this machine, these layers, this batch size and these
+    versions. The next run reads them and does not measure.
 
     Args:
-        model: Built; left as it is.
+        model: Built. It is not changed.
         batch_size: Rows of a batch.
         jit: `off` leaves XLA out.
 
     Returns:
-        A sentence with the times, and the settings that were fastest.
+        A sentence with the times, and the fastest settings.
     """
     shapes = {
         layer: _read_shape(source, batch_size) for source, layer in _list_sources(model)
@@ -101,24 +105,24 @@ def choose_kernel(
     path = cache_dir() / "kernels" / f"{key}.json"
     try:
         times = json.loads(path.read_text(encoding="utf-8"))["milliseconds"]
-        kept = "kept from an earlier run"
+        source = "measured in an earlier run"
     except (OSError, ValueError, KeyError):
-        drawn = random.getstate(), np.random.get_state()
-        times, kept = _measure(shapes, names), "measured now"
-        random.setstate(drawn[0])  # the run draws what it would have drawn
-        np.random.set_state(drawn[1])
+        states = random.getstate(), np.random.get_state()
+        times, source = _measure(shapes, names), "measured now"
+        random.setstate(states[0])  # the run's own random numbers stay the same
+        np.random.set_state(states[1])
         try:
             write_text(path, json.dumps({"milliseconds": times} | facts, default=str))
         except OSError as error:
-            kept += f", not kept ({error.strerror})"
+            source += f", not saved ({error.strerror})"
     fastest = min(times.values())
     chosen = next(name for name in times if times[name] <= ACCEPTED_LOSS * fastest)
-    told = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
-    return f"Kernel: {chosen} ({told} per step; {kept})", CHOICES[chosen]
+    parts = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
+    return f"Kernel: {chosen} ({parts} per step; {source})", CHOICES[chosen]
 
 
 def _list_sources(model: keras.Model) -> Iterator[tuple[Any, keras.Layer]]:
-    """Yield every recurrent layer with the layer that knows its input."""
+    """Yield each recurrent layer, after the layer whose input it reads."""
     from keras import layers
 
     for layer in model.layers:
@@ -132,7 +136,7 @@ def _list_sources(model: keras.Model) -> Iterator[tuple[Any, keras.Layer]]:
 def _read_shape(source: keras.Layer, batch_size: int) -> tuple[int, int, int]:
     from keras import tree
 
-    inputs, *_ = tree.flatten(source.input)  # beside a mask, where there is one
+    inputs, *_ = tree.flatten(source.input)  # a mask may follow
     _, steps, features = inputs.shape
     return batch_size, steps or TYPICAL_STEPS, features
 
@@ -140,14 +144,14 @@ def _read_shape(source: keras.Layer, batch_size: int) -> tuple[int, int, int]:
 def _measure(
     shapes: dict[keras.Layer, tuple[int, int, int]], names: Sequence[str]
 ) -> dict[str, float]:
-    """Return milliseconds per step of every choice that can run."""
+    """Return the milliseconds per step of every choice that can run."""
     times = {}
     for name in names:
         choice = CHOICES[name]
         total = 0.0
         for layer, shape in shapes.items():
             compiled = choice["kernel"] == "compiled"
-            if compiled and read_traits(layer, None).list_hindrances():
+            if compiled and read_traits(layer, None).list_unsupported_options():
                 break
             total += _time_layer(layer, shape, compiled, choice["jit"] == "on")
         else:
@@ -158,7 +162,7 @@ def _measure(
 def _time_layer(
     layer: keras.Layer, shape: tuple[int, int, int], compiled: bool, xla: bool
 ) -> float:
-    """Return the median seconds of a step of a layer like this one."""
+    """Return the median seconds per step of a copy of a layer."""
     import tensorflow as tf
 
     twin = type(layer).from_config(layer.get_config())

@@ -1,10 +1,10 @@
 """Run Keras' own recurrent layers on the compiled loop of `shared.kernels.loops`.
 
-The layer stays the one Keras built, with its weights, its dropout draws and its saved
-form; only its loop over the steps is another. Outputs and gradients are those of
-Keras' loop up to rounding (tests/test_compiled.py). The batch is cut into parts of
-`ROWS` rows, however many cores there are, and the parts' gradients are summed in
-order: the number of cores moves no number.
+The layer stays the one Keras built. It keeps its weights, its dropout draws and its
+saved form. Only its loop over the steps is replaced. Outputs and gradients equal those
+of Keras' loop up to rounding (tests/kernels/test_compiled.py). The batch is cut into
+parts of `ROWS` rows, whatever the number of cores, and the gradients of the parts are
+summed in order. So the number of cores changes no result.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.environment import count_threads
-from shared.recurrent import COMPILED_ACTIVATIONS
+from shared.core.environment import count_threads
+from shared.layers.recurrent import COMPILED_ACTIVATIONS
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-ROWS = 16  # of a batch read by one call: enough for quick products, few for the cache
-WIDE = 128  # units; above, a call reads WIDE_ROWS, since the weights leave the cache
+ROWS = 16  # rows per call: enough for fast products, few enough for the cache
+WIDE = 128  # units; above it a call reads WIDE_ROWS: the weights exceed the cache
 WIDE_ROWS = 64
-ALIGNMENT = 64  # bytes; TensorFlow copies arrays that start elsewhere
+ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
 
 
 @dataclass(frozen=True)
 class Loop:
-    """What the compiled loop is told of a layer.
+    """What the compiled loop must know about a layer.
 
     Attributes:
         kind: Number of the cell in `shared.kernels.loops`.
@@ -53,12 +53,12 @@ def prepare_loop() -> None:
     import tensorflow as tf
     from keras import layers
 
-    told = "Compiling the loop over the steps for this processor (once; it is kept)"
-    slow = threading.Timer(2, print, [told], {"flush": True})
+    message = "Compiling the loop over the steps for this processor (only once)"
+    slow = threading.Timer(2, print, [message], {"flush": True})
     slow.daemon = True
     slow.start()
     try:
-        # Draws nothing, so that the numbers of the run stay what they are.
+        # Draws no random numbers, so those of the run stay the same.
         zeros = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
         layer = layers.GRU(2, seed=0, dtype="float32", **zeros)
         use_compiled_loop(layer)
@@ -70,10 +70,10 @@ def prepare_loop() -> None:
 
 
 def use_compiled_loop(layer: keras.Layer) -> None:
-    """Let a SimpleRNN, LSTM or GRU layer run on the compiled loop from now on.
+    """Set a SimpleRNN, LSTM or GRU layer to run on the compiled loop.
 
     Args:
-        layer: One for which `Traits.list_hindrances` finds nothing.
+        layer: `Traits.list_unsupported_options` must find nothing for it.
     """
     from keras import layers
 
@@ -93,8 +93,13 @@ def use_compiled_loop(layer: keras.Layer) -> None:
 
 
 def use_keras_loop(layer: keras.Layer) -> None:
-    """Give a layer its own loop back."""
+    """Set a layer to run on its own loop again."""
     vars(layer).pop("inner_loop", None)
+
+
+def runs_compiled(layer: keras.Layer) -> bool:
+    """Return whether a layer runs on the compiled loop."""
+    return "inner_loop" in vars(layer)
 
 
 def _inner_loop(
@@ -105,11 +110,11 @@ def _inner_loop(
     mask: tf.Tensor | None,
     training: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """Stand in for `keras.layers.RNN.inner_loop`.
+    """Replace `keras.layers.RNN.inner_loop`.
 
     Args:
         loop: What to run.
-        layer: The layer whose loop this is.
+        layer: The layer that owns the loop.
         sequences: (batch, steps, features).
         initial_state: One or (LSTM) two of (batch, units).
         mask: bool, (batch, steps), or a list of it, or None.
@@ -167,7 +172,7 @@ def _inner_loop(
         last_mask=last_mask,
     )
     if mask is not None:
-        # Keras gives 0 where nothing was read, whatever the state before was.
+        # Keras returns 0 where nothing was read, whatever the initial state.
         some = tf.reduce_any(mask, 1, keepdims=True)
         if layer.zero_output_for_mask:
             some = mask[:, -1:]
@@ -185,7 +190,7 @@ def _list_masks(masks: Any) -> list[tf.Tensor]:
 
 
 def _cut(weights: tf.Tensor, masks: int) -> tf.Tensor:
-    """Cut weights (from, gates * width) into a block per mask, or leave them one."""
+    """Cut weights (inputs, gates * width) into one block per mask, at least one."""
     import tensorflow as tf
 
     return tf.stack(tf.split(weights, masks, axis=1)) if masks > 1 else weights[None]
@@ -194,18 +199,18 @@ def _cut(weights: tf.Tensor, masks: int) -> tf.Tensor:
 def _run(
     loop: Loop, sequences: bool, keep: bool, **inputs: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Put the compiled loop into TensorFlow's graph, with its gradient.
+    """Add the compiled loop, with its gradient, to TensorFlow's graph.
 
     Args:
         loop: What to run.
-        sequences: Whether the states of all steps are wanted.
-        keep: Whether the way back is expected, and what it needs shall be kept; else
-            it reads the batch once more.
+        sequences: Whether to return the states of all steps.
+        keep: Whether to save what the backward pass needs. Without it, the backward
+            pass reads the batch once more.
         **inputs: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
 
     Returns:
-        The last state, all states (the last once more where they are not wanted), and
-        both states after the last step.
+        The last state, all states (only the last without `sequences`), and both
+        states after the last step.
     """
     import tensorflow as tf
 
@@ -218,7 +223,7 @@ def _run(
     width = inputs["h0"].shape[-1]
 
     def call(function: Callable, arrays: Sequence[tf.Tensor], outputs: int) -> list:
-        # Not stateful: nothing but the arrays decides, so calls need no order.
+        # Not stateful: only the arrays decide the result, so calls need no order.
         return tf.numpy_function(function, arrays, [dtype] * outputs, stateful=False)
 
     @tf.custom_gradient
@@ -256,11 +261,11 @@ def _run(
 def _forward(
     loop: Loop, names: Sequence[str], keep: bool, *arrays: np.ndarray
 ) -> list[np.ndarray]:
-    """Read a batch, part by part, side by side."""
+    """Read a batch, its parts in parallel."""
     from shared.kernels import loops
 
-    given = dict(zip(names, arrays, strict=True))
-    x, h, c = given["x"], given["h0"].copy(), given["c0"].copy()
+    named = dict(zip(names, arrays, strict=True))
+    x, h, c = named["x"], named["h0"].copy(), named["c0"].copy()
     batch, steps, _ = x.shape
     width = h.shape[1]
     states = _allocate((batch, steps, width), x.dtype)
@@ -269,57 +274,57 @@ def _forward(
 
     def read(rows: np.ndarray) -> None:
         loops.run_forward(
-            loop.kind, loop.activation, loop.gate_activation, rows, x, given["mask"],
-            given["x_masks"], given["h_masks"], given["last_mask"],
-            given["x_weights"], given["h_weights"], given["last_weights"],
-            given["x_bias"], given["h_bias"], h, c, states, saved,
+            loop.kind, loop.activation, loop.gate_activation, rows, x, named["mask"],
+            named["x_masks"], named["h_masks"], named["last_mask"],
+            named["x_weights"], named["h_weights"], named["last_weights"],
+            named["x_bias"], named["h_bias"], h, c, states, saved,
         )  # fmt: skip
 
-    _map(read, _cut_rows(given["mask"], width))
+    _map(read, _cut_rows(named["mask"], width))
     return [states, h, c, saved]
 
 
 def _backward(
     loop: Loop, names: Sequence[str], *arrays: np.ndarray
 ) -> list[np.ndarray]:
-    """Go back over a batch; returns the gradients of what is learned."""
+    """Go back over a batch and return the gradients of what is learned."""
     from shared.kernels import loops
 
-    given = dict(zip(names, arrays[: len(names)], strict=True))
+    named = dict(zip(names, arrays[: len(names)], strict=True))
     states, saved, d_states, d_h, d_c = arrays[len(names) :]
-    x, d_h, d_c = given["x"], d_h.copy(), d_c.copy()
+    x, d_h, d_c = named["x"], d_h.copy(), d_c.copy()
     d_x = _allocate(x.shape, x.dtype)
     weights = ("x_weights", "h_weights", "last_weights", "x_bias", "h_bias")
     x_weights_t, h_weights_t = (
-        np.ascontiguousarray(given[name].transpose(0, 2, 1)) for name in weights[:2]
+        np.ascontiguousarray(named[name].transpose(0, 2, 1)) for name in weights[:2]
     )
 
     def go_back(rows: np.ndarray) -> list[np.ndarray]:
-        sums = [np.zeros_like(given[name]) for name in weights]
+        sums = [np.zeros_like(named[name]) for name in weights]
         loops.run_backward(
-            loop.kind, loop.activation, loop.gate_activation, rows, x, given["mask"],
-            given["x_masks"], given["h_masks"], given["last_mask"], x_weights_t,
-            h_weights_t, given["last_weights"], given["h0"], states, saved, d_states,
+            loop.kind, loop.activation, loop.gate_activation, rows, x, named["mask"],
+            named["x_masks"], named["h_masks"], named["last_mask"], x_weights_t,
+            h_weights_t, named["last_weights"], named["h0"], states, saved, d_states,
             d_h, d_c, d_x, *sums,
         )  # fmt: skip
         return sums
 
     if not len(x):
-        return [d_x, d_h, d_c, *(np.zeros_like(given[name]) for name in weights)]
-    parts = _map(go_back, _cut_rows(given["mask"], d_h.shape[1]))
+        return [d_x, d_h, d_c, *(np.zeros_like(named[name]) for name in weights)]
+    parts = _map(go_back, _cut_rows(named["mask"], d_h.shape[1]))
     sums = [functools.reduce(np.add, part) for part in zip(*parts, strict=True)]
     return [d_x, d_h, d_c, *sums]
 
 
 def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
-    """Cut the rows of a batch into parts, rows of like length together."""
+    """Cut the rows of a batch into parts; rows of similar length share a part."""
     order = np.argsort(mask.sum(1), kind="stable")
     rows = ROWS if width <= WIDE else WIDE_ROWS
     return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
 def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
-    """Do the work on every part, on all cores; the longest part first."""
+    """Do the work on every part, on all cores, the longest part first."""
     _limit_blas()
     if len(parts) == 1 or count_threads() == 1:
         return [work(part) for part in parts]
@@ -329,8 +334,8 @@ def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
 
 @functools.cache
 def _limit_blas() -> None:
-    """Let BLAS leave the cores to the parts, so that their number moves no bit."""
-    import scipy.linalg.cython_blas  # noqa: F401  what Numba calls; limited if loaded
+    """Limit BLAS to one thread, so that the number of cores changes no bit."""
+    import scipy.linalg.cython_blas  # noqa: F401  Numba calls it; load, then limit
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")
@@ -338,12 +343,12 @@ def _limit_blas() -> None:
 
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return the threads of this process."""
+    """Return the pool of threads of this process."""
     return ThreadPoolExecutor(threads, thread_name_prefix="loop")
 
 
 def _allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array that TensorFlow takes over without a copy."""
+    """Return an array that TensorFlow uses without a copy."""
     size = int(np.prod(shape)) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT

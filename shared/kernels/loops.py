@@ -1,19 +1,20 @@
 """The loop over the steps, forward and backward, compiled for the processor by Numba.
 
-One function reads a few rows of a batch from the first step to the last, another goes
-back and sums the gradients. Rows are independent, so that several calls may run side
-by side, one per core. What makes it quick:
+One function reads a few rows of a batch from the first step to the last. Another goes
+back and sums the gradients. Rows are independent, so several calls may run in parallel,
+one per core. Three things make it fast:
 
-- the weights and the states of a few rows stay in the core's cache;
-- the inputs of `CHUNK` steps are projected in one product, and the gradients of the
-  weights summed in one product, by the BLAS library of SciPy;
-- steps at which every row is masked are left out, and no length is compiled in.
+- The weights and the states of a few rows stay in the core's cache.
+- The BLAS library of SciPy projects the inputs of `CHUNK` steps in one product, and
+  sums the gradients of the weights in one product.
+- Steps at which every row is masked are skipped. Any length works without compiling
+  again.
 
-Arrays hold float32 (or float64), `rows` counts the rows of a call, `width` is the size
-of the state, `gates` 1 for SimpleRNN, 3 for GRU and 4 for LSTM. The gates stand as
-Keras has them: GRU z, r, candidate; LSTM i, f, candidate, o. A dropout mask holds for
-all steps; there is none, one for all gates or one per gate, and the weights come in
-one block or one per gate: (blocks, from, gates * width / blocks).
+Arrays hold float32 or float64. `rows` counts the rows of a call, `width` is the size
+of the state, `gates` is 1 for SimpleRNN, 3 for GRU and 4 for LSTM. The gates are in
+Keras' order: GRU z, r, candidate; LSTM i, f, candidate, o. A dropout mask is the same
+at all steps. There is none, one for all gates or one per gate, and the weights have
+one block or one per gate: (blocks, inputs, gates * width / blocks).
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ SIMPLE_RNN, LSTM, GRU, GRU_RESET_BEFORE = range(4)
 LINEAR, TANH, SIGMOID, RELU = range(4)
 GATES = {SIMPLE_RNN: 1, LSTM: 4, GRU: 3, GRU_RESET_BEFORE: 3}
 SAVED = {SIMPLE_RNN: 0, LSTM: 5, GRU: 4, GRU_RESET_BEFORE: 3}
-"""Values per unit and step that the way back needs besides the states."""
-CHUNK = 16  # most steps projected together; more leaves the cache
-QUICK = 1_000_000  # multiplications of a product that OpenBLAS does without packing
-# Gradients below are 0: the processor is slow at denormal numbers.
+"""Values per unit and step that the backward pass needs besides the states."""
+CHUNK = 16  # most steps projected together; more exceed the cache
+QUICK = 1_000_000  # most multiplications that OpenBLAS does without packing
+# Smaller gradients become 0: processors are slow with denormal numbers.
 VANISHED, VANISHED_64 = 1e-20, 1e-290
 
-# Fused products and quick divisions, but no licence to ignore NaN: one must be seen.
+# Fused products and fast divisions are allowed. NaN must stay visible.
 OPTIONS = {
     "nogil": True,
     "cache": True,
@@ -42,13 +43,13 @@ OPTIONS = {
     "fastmath": {"contract", "nsz", "arcp"},
 }
 _compile = numba.njit(**OPTIONS)
-# Without counts of references, which took a third of the time where a function cuts
-# slices; such a function may not make arrays of its own.
+# Without reference counts, which took a third of the time in functions that cut
+# slices. Such a function must not make arrays.
 _compile_uncounted = numba.njit(_nrt=False, **OPTIONS)
 
 
 def _tanh(value):
-    """Return tanh(value); Numba compiles the function below."""
+    """Return tanh(value). Numba compiles the function below in its place."""
 
 
 @overload(_tanh)
@@ -57,8 +58,9 @@ def _overload_tanh(value):
         return lambda value: math.tanh(value)
 
     def quick(value):
-        # Odd over even polynomial, fitted to tanh on [0, 9] by least squares, weights
-        # moved until the relative error (2e-8) was level; beyond 9 tanh rounds to 1.
+        # Odd over even polynomial, fitted to tanh on [0, 9] by least squares. The
+        # weights were adjusted until the relative error (2e-8) was the same
+        # everywhere. Beyond 9, tanh rounds to 1.
         x = np.float32(9) if value > np.float32(9) else value
         x = np.float32(-9) if x < np.float32(-9) else x
         s = x * x
@@ -96,7 +98,7 @@ def _activate(kind, values):
 
 @_compile_uncounted
 def _backward(kind, gradient, values):
-    """Turn a gradient of activated values into one of what went in, in place."""
+    """Turn the gradient of activated values into that of their inputs, in place."""
     zero, one = values.dtype.type(0), values.dtype.type(1)
     if kind == TANH:
         for j in range(len(values)):
@@ -111,10 +113,10 @@ def _backward(kind, gradient, values):
 
 @_compile
 def _project(inputs, masks, weights, out, dropped, block):
-    """Write inputs (steps * rows, from) times weights into out (same, gates * width).
+    """Write inputs (steps * rows, size) times weights into out (same, gates * width).
 
-    The dropout masks, (0, 1 or gates; rows, from), hold for every step. `dropped` and
-    `block` are room for the inputs and for a block of the outputs.
+    The dropout masks, (0, 1 or gates; rows, size), are the same at every step.
+    `dropped` and `block` are buffers for the inputs and for a block of the outputs.
     """
     if len(masks) == 0:
         np.dot(inputs, weights[0], out)
@@ -127,7 +129,7 @@ def _project(inputs, masks, weights, out, dropped, block):
 
 @_compile
 def _project_back(gradient, masks, weights_t, out, dropped, block):
-    """Write the gradient of `inputs` from that of `out`; weights are transposed."""
+    """Turn the gradient of `out` into that of `inputs`; weights are transposed."""
     if len(masks) == 0:
         np.dot(gradient, weights_t[0], out)
         return
@@ -139,7 +141,7 @@ def _project_back(gradient, masks, weights_t, out, dropped, block):
 
 @_compile
 def _add_weight_gradient(inputs, masks, gradient, out, dropped, block):
-    """Add to out (blocks, from, width) the gradient of the weights of `_project`."""
+    """Add the gradient of the weights of `_project` to out (blocks, size, width)."""
     if len(masks) == 0:
         _add_to(np.dot(inputs.T, gradient), out[0])
         return
@@ -151,7 +153,7 @@ def _add_weight_gradient(inputs, masks, gradient, out, dropped, block):
 
 @_compile_uncounted
 def _drop(inputs, masks, b, out):
-    """Write inputs (steps * rows, from) times mask b of each row into out."""
+    """Write inputs (steps * rows, size) times mask b of each row into out."""
     rows = masks.shape[1]
     for start in range(0, len(inputs), rows):
         for k in range(rows):
@@ -161,7 +163,7 @@ def _drop(inputs, masks, b, out):
 
 @_compile_uncounted
 def _add_dropped(values, masks, b, out):
-    """Write values (steps * rows, from) times mask b into out; from b = 1 on add."""
+    """Write values (steps * rows, size) times mask b into out; add where b > 0."""
     rows = masks.shape[1]
     for start in range(0, len(values), rows):
         for k in range(rows):
@@ -175,7 +177,7 @@ def _add_dropped(values, masks, b, out):
 
 @_compile_uncounted
 def _put(block, out, b):
-    """Copy a block into the columns of out that are its own."""
+    """Copy block b into its columns of out."""
     width = block.shape[1]
     for k in range(len(block)):
         for j in range(width):
@@ -210,7 +212,7 @@ def _read(batch, rows, t, out):
 
 @_compile_uncounted
 def _write(values, begins, batch, rows, t):
-    """Copy values into step t of some rows of a batch, 0 where a row has not begun."""
+    """Copy values into step t of some rows of a batch, or 0 before a row begins."""
     for k in range(len(rows)):
         i = rows[k]
         for j in range(values.shape[1]):
@@ -219,9 +221,9 @@ def _write(values, begins, batch, rows, t):
 
 @_compile
 def _choose_chunk(rows, features, width, wide):
-    """Return how many steps are projected together: CHUNK, or half of it if quicker.
+    """Return how many steps to project together: CHUNK, or down to half if faster.
 
-    Where even that is no quick product (`wide` is a block's width), larger is better.
+    Where even half is not a fast product (`wide` is a block's width), CHUNK is better.
     """
     chunk = QUICK // (rows * max(features, width) * wide)
     return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
@@ -229,7 +231,7 @@ def _choose_chunk(rows, features, width, wide):
 
 @_compile
 def _find_steps(mask, rows):
-    """Return each row's first step that is read, and one past the last of all."""
+    """Return the first step read of each row, and one past the last of all rows."""
     steps = mask.shape[1]
     begins = np.full(len(rows), steps)
     stop = 0
@@ -270,17 +272,17 @@ def run_forward(
         gate_activation: Of the gates.
         rows: int64, which rows of the batch.
         x: (batch, steps, features).
-        mask: bool, (batch, steps); a masked step leaves the state as it is.
+        mask: bool, (batch, steps); a masked step does not change the state.
         x_masks: Dropout of the inputs, (0, 1 or gates; batch, features).
-        h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE of z and r only.
-        last_mask: Its mask of the candidate, (batch, width); 1 where none is dropped.
+        h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE only for z and r.
+        last_mask: Its dropout mask of the candidate, (batch, width); 1 without dropout.
         x_weights: (blocks, features, gates * width / blocks).
         h_weights: (blocks, width, gates * width / blocks), without `last_weights`.
         last_weights: Of GRU_RESET_BEFORE: from the reset state to the candidate,
-            (width, width). Else (0, 0).
+            (width, width). Otherwise (0, 0).
         x_bias: (gates * width,), added to the projected inputs.
         h_bias: (gates * width,), added to the projected state.
-        h: (batch, width): state before the first step, and afterwards after the last.
+        h: (batch, width): state before the first step. Becomes that after the last.
         c: LSTM's cell state, likewise.
         states: Output, (batch, steps, width): the state after every step; 0 before
             the first step that is not masked.
@@ -329,7 +331,7 @@ def _step(
     kind, activation, gate_activation, rows, t, mask, from_x, from_h, x_bias, h_bias,
     last_mask, last_weights, h_now, c, saved, keep,
 ):  # fmt: skip
-    """Take some rows one step further: h_now, c, and what is saved of it."""
+    """Take some rows one step forward: updates h_now and c, fills `saved`."""
     for k in range(len(rows)):
         i = rows[k]
         if not mask[i, t]:
@@ -356,7 +358,7 @@ def _step(
 
 @_compile_uncounted
 def _step_lstm(a, b, activation, gate_activation, h, c, values):
-    """Compute c' = f c + i g, h' = o act(c'); keeps i, f, g, o and c."""
+    """Compute c' = f c + i g, h' = o act(c'); saves i, f, g, o and c."""
     width = len(h)
     for j in range(4 * width):
         values[j] = a[j] + b[j]
@@ -374,7 +376,7 @@ def _step_lstm(a, b, activation, gate_activation, h, c, values):
 
 @_compile_uncounted
 def _step_gru(a, b, activation, gate_activation, h, values):
-    """Compute n = act(a_n + r b_n), h' = z h + (1 - z) n; keeps z, r, n and b_n."""
+    """Compute n = act(a_n + r b_n), h' = z h + (1 - z) n; saves z, r, n and b_n."""
     width = len(h)
     for j in range(2 * width):
         values[j] = a[j] + b[j]
@@ -393,7 +395,7 @@ def _step_gru(a, b, activation, gate_activation, h, values):
 def _step_gru_reset_before(
     a, b, activation, gate_activation, h, values, last_mask, last_weights
 ):
-    """Compute n = act(a_n + (r h) U), h' = z h + (1 - z) n; keeps z, r and n."""
+    """Compute n = act(a_n + (r h) U), h' = z h + (1 - z) n; saves z, r and n."""
     width = len(h)
     for j in range(2 * width):
         values[j] = a[j] + b[j]
@@ -440,25 +442,25 @@ def run_backward(
     """Go back over some rows of a batch that `run_forward` has read.
 
     Args:
-        kind: As there, like all that has the same name.
-        activation: As there.
-        gate_activation: As there.
-        rows: As there.
-        x: As there.
-        mask: As there.
-        x_masks: As there.
-        h_masks: As there.
-        last_mask: As there.
+        kind: As in `run_forward`, like every argument of the same name.
+        activation: As in `run_forward`.
+        gate_activation: As in `run_forward`.
+        rows: As in `run_forward`.
+        x: As in `run_forward`.
+        mask: As in `run_forward`.
+        x_masks: As in `run_forward`.
+        h_masks: As in `run_forward`.
+        last_mask: As in `run_forward`.
         x_weights_t: (blocks, gates * width / blocks, features): transposed.
         h_weights_t: (blocks, gates * width / blocks, width): transposed.
-        last_weights: As there, not transposed.
+        last_weights: As in `run_forward`, not transposed.
         h0: (batch, width): state before the first step.
         states: What `run_forward` wrote.
         saved: What `run_forward` wrote.
         d_states: Gradient of the loss by every state, (batch, steps or 0, width).
-        d_h: By the state after the last step, (batch, width); afterwards by the
-            state before the first.
-        d_c: By LSTM's cell state, likewise.
+        d_h: Gradient by the state after the last step, (batch, width). Becomes that
+            by the state before the first.
+        d_c: Gradient by LSTM's cell state, likewise.
         d_x: Output, (batch, steps, features).
         d_x_weights: Added to; blocks as in `run_forward`, like the other weights.
         d_h_weights: Added to.
@@ -526,13 +528,13 @@ def run_backward(
 
 @_compile_uncounted
 def _vanished(values):
-    """Return the bound of `VANISHED` in the type of the values."""
+    """Return the bound `VANISHED` in the type of the values."""
     return values.dtype.type(VANISHED if values.itemsize == 4 else VANISHED_64)
 
 
 @_compile_uncounted
 def _add(d_before, rows, mask, t, d_now):
-    """Add what came back through the state's weights, where step t was read."""
+    """Add the gradient through the state's weights in rows that read step t."""
     zero, vanished = d_now.dtype.type(0), _vanished(d_now)
     for k in range(len(rows)):
         if mask[rows[k], t]:
@@ -555,7 +557,7 @@ def _back(
     d_states, before, d_a, d_b, d_now, d_c, squashed, last_mask, last_weights,
     d_last_weights,
 ):  # fmt: skip
-    """Take some rows one step back: d_now, d_c, and the gradients d_a and d_b."""
+    """Take some rows one step back: updates d_now and d_c, fills d_a and d_b."""
     for k in range(len(rows)):
         i = rows[k]
         h, d_h, a, b = before[k], d_now[k], d_a[k], d_b[k]
@@ -592,7 +594,7 @@ def _back(
 
 @_compile_uncounted
 def _back_lstm(activation, gate_activation, values, d_h, d_c, d_a, squashed):
-    """Gradients by i, f, g, o before their activation; d_h becomes 0, d_c f d_c."""
+    """Compute the gradients by the gates' sums; d_h becomes 0, d_c becomes f d_c."""
     width = len(d_h)
     zero, vanished = d_h.dtype.type(0), _vanished(d_h)
     for j in range(width):
@@ -620,7 +622,7 @@ def _back_lstm(activation, gate_activation, values, d_h, d_c, d_a, squashed):
 
 @_compile_uncounted
 def _back_gru(activation, gate_activation, values, h, d_h, d_a, d_b):
-    """Gradients by what the gates' inputs give (d_a) and the state (d_b)."""
+    """Compute the gradients by the products with the inputs (d_a) and state (d_b)."""
     width = len(d_h)
     for j in range(width):
         z, n = values[j], values[2 * width + j]
@@ -642,7 +644,7 @@ def _back_gru_reset_before(
     activation, gate_activation, values, h, d_h, d_a, last_mask, last_weights,
     d_last_weights,
 ):  # fmt: skip
-    """Gradients by the gates' sums; adds to those of the candidate's weights."""
+    """Compute the gradients by the gates' sums; adds to d_last_weights."""
     width = len(d_h)
     for j in range(width):
         z, n = values[j], values[2 * width + j]

@@ -1,9 +1,9 @@
 """Which kernel a recurrent layer will run on, and why: every condition by itself.
 
-Keras takes the cuDNN kernel, a loop over the steps, or a graph without a loop; it
-falls back from one to the other in silence, and recurrent dropout changes
-`implementation` behind the user's back. The rules here are those of Keras 3.15 on
-TensorFlow 2.21, read in its source; `shared.kernels.proof` looks whether they hold.
+Keras uses the cuDNN kernel, a loop over the steps, or a graph without a loop. It falls
+back from one to another without a message, and recurrent dropout changes
+`implementation` in the same way. The rules here are those of Keras 3.15 on TensorFlow
+2.21, read in its source. `shared.kernels.proof` checks whether they hold.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from shared.recurrent import COMPILED_ACTIVATIONS, USE_CUDNN, Jit
+from shared.core.context import Jit
+from shared.layers.recurrent import COMPILED_ACTIVATIONS, USE_CUDNN
 
 if TYPE_CHECKING:
     import keras
 
-    from shared.recurrent import MaskSide, RecurrentConfig
+    from shared.core.context import MaskSide
+    from shared.layers.recurrent import RecurrentConfig
 
-Path = Literal["cuDNN", "loop", "unrolled", "compiled"]
+KernelPath = Literal["cuDNN", "loop", "unrolled", "compiled"]
 PATHS = {
     "cuDNN": "cuDNN kernel",
     "loop": "plain loop",
@@ -30,19 +32,20 @@ PATHS = {
 
 @dataclass(frozen=True)
 class Traits:
-    """What decides about the kernel of one layer.
+    """What decides the kernel of one layer.
 
     Attributes:
         layer: Its name.
         kind: `SimpleRNN`, `LSTM` or `GRU`.
-        use_cudnn: As Keras takes it: "auto", True or False.
+        use_cudnn: As Keras accepts it: "auto", True or False.
         activation: Name of the activation of the candidate state.
         recurrent_activation: Name of the gates' activation.
         recurrent_dropout: Share of the state dropped.
-        unroll: Whether the loop is written out.
+        unroll: Whether the loop is unrolled.
         use_bias: Whether there is a bias.
-        reset_after: Where a GRU's reset gate stands; True for the others.
-        asked: Implementation asked for; None for SimpleRNN.
+        reset_after: Whether a GRU's reset gate comes after the product; True for the
+            other layers.
+        requested: Implementation requested; None for SimpleRNN.
         dtype: Of the numbers it computes with.
     """
 
@@ -55,11 +58,11 @@ class Traits:
     unroll: bool
     use_bias: bool
     reset_after: bool
-    asked: int | None
+    requested: int | None
     dtype: str = "float32"
 
-    def list_obstacles(self, mask_side: MaskSide | None, gpus: int) -> list[str]:
-        """Return every condition that keeps cuDNN from running, by itself."""
+    def list_cudnn_blockers(self, mask_side: MaskSide | None, gpus: int) -> list[str]:
+        """Return every condition that prevents cuDNN, one by one."""
         conditions = {
             "SimpleRNN has no such path": self.kind == "SimpleRNN",
             "no GPU": gpus == 0,
@@ -76,8 +79,8 @@ class Traits:
         }
         return [name for name, holds in conditions.items() if holds]
 
-    def list_hindrances(self) -> list[str]:
-        """Return every condition that keeps the suite's compiled loop from running."""
+    def list_unsupported_options(self) -> list[str]:
+        """Return every option that the suite's compiled loop does not support."""
         conditions = {
             f"activation {self.activation}": self.activation
             not in COMPILED_ACTIVATIONS,
@@ -102,38 +105,38 @@ class LayerPlan:
         path: `cuDNN`, `loop` (Keras' while loop over the steps), `unrolled`, or
             `compiled` (the suite's own loop, `shared.kernels.loops`).
         xla: Whether the training step is compiled by XLA.
-        asked: Implementation asked for; None for SimpleRNN.
+        requested: Implementation requested; None for SimpleRNN.
         implementation: The one that runs; None for SimpleRNN and on cuDNN.
-        obstacles: Every condition that keeps cuDNN from running.
+        cudnn_blockers: Every condition that prevents cuDNN.
         no_xla: Why XLA is off; empty where it is on.
-        hindrances: Every condition that keeps the compiled loop from running, where it
-            was asked for.
+        unsupported_options: Every option that the compiled loop does not support, if
+            that loop was requested.
     """
 
     layer: str
     kind: str
-    path: Path
+    path: KernelPath
     xla: bool
-    asked: int | None
+    requested: int | None
     implementation: int | None
-    obstacles: tuple[str, ...]
+    cudnn_blockers: tuple[str, ...]
     no_xla: str
-    hindrances: tuple[str, ...] = ()
+    unsupported_options: tuple[str, ...] = ()
 
-    def spell(self) -> str:
-        """Write the plan in a line: what runs, what was asked, and why."""
-        told = PATHS[self.path] + (" under XLA" if self.xla else "")
+    def describe(self) -> str:
+        """Return the plan in one line: what runs, what was requested, and why."""
+        text = PATHS[self.path] + (" under XLA" if self.xla else "")
         if self.implementation is not None:
-            told += f", implementation {self.implementation}"
-            if self.asked != self.implementation:
-                told += f" (asked {self.asked}: recurrent dropout forces 1)"
-        if self.hindrances:
-            told += f"; no compiled loop: {', '.join(self.hindrances)}"
-        if self.obstacles:
-            told += f"; no cuDNN: {', '.join(self.obstacles)}"
+            text += f", implementation {self.implementation}"
+            if self.requested != self.implementation:
+                text += f" (requested {self.requested}: recurrent dropout forces 1)"
+        if self.unsupported_options:
+            text += f"; no compiled loop: {', '.join(self.unsupported_options)}"
+        if self.cudnn_blockers:
+            text += f"; no cuDNN: {', '.join(self.cudnn_blockers)}"
         if self.no_xla and self.path != "compiled":
-            told += f"; no XLA: {self.no_xla}"
-        return f"{self.layer}: {told}"
+            text += f"; no XLA: {self.no_xla}"
+        return f"{self.layer}: {text}"
 
 
 def plan_layer(
@@ -148,18 +151,20 @@ def plan_layer(
 
     Args:
         traits: Of the layer.
-        mask_side: On which side masked padding stands, if a mask reaches the layer.
-        gpus: How many TensorFlow sees.
-        xla: Whether the step is compiled.
+        mask_side: The side of the masked padding, if a mask reaches the layer.
+        gpus: Number of GPUs that TensorFlow sees.
+        xla: Whether the step is compiled by XLA.
         no_xla: Why not, in words.
-        compiled: Whether the suite's own loop was asked for.
+        compiled: Whether the suite's own loop was requested.
     """
-    hindrances = traits.list_hindrances() if compiled else []
-    obstacles = traits.list_obstacles(mask_side, gpus)
-    path: Path = "unrolled" if traits.unroll else "loop" if obstacles else "cuDNN"
-    if compiled and not hindrances:
+    unsupported = traits.list_unsupported_options() if compiled else []
+    cudnn_blockers = traits.list_cudnn_blockers(mask_side, gpus)
+    path: KernelPath = (
+        "unrolled" if traits.unroll else "loop" if cudnn_blockers else "cuDNN"
+    )
+    if compiled and not unsupported:
         path = "compiled"
-    implementation = traits.asked
+    implementation = traits.requested
     if path == "cuDNN":
         implementation = None
     elif implementation is not None and traits.recurrent_dropout > 0:
@@ -169,17 +174,17 @@ def plan_layer(
         kind=traits.kind,
         path=path,
         xla=xla,
-        asked=traits.asked,
+        requested=traits.requested,
         implementation=implementation,
-        obstacles=tuple(obstacles),
+        cudnn_blockers=tuple(cudnn_blockers),
         no_xla="" if xla else no_xla,
-        hindrances=tuple(hindrances),
+        unsupported_options=tuple(unsupported),
     )
 
 
 def plan_model(
     model: keras.Model,
-    asked: int | None,
+    requested: int | None,
     mask_side: MaskSide | None,
     gpus: int,
     compiled: bool = False,
@@ -189,30 +194,32 @@ def plan_model(
 
     Args:
         model: Compiled; built by a recipe.
-        asked: Implementation asked for on the command line; None for SimpleRNN.
-        mask_side: On which side masked padding stands, if any.
-        gpus: How many TensorFlow sees.
-        compiled: Whether the suite's own loop was asked for.
-        jit: Whether XLA was asked for.
+        requested: Implementation requested on the command line; None for SimpleRNN.
+        mask_side: The side of the masked padding, if any.
+        gpus: Number of GPUs that TensorFlow sees.
+        compiled: Whether the suite's own loop was requested.
+        jit: Whether XLA was requested.
 
     Returns:
         One plan per layer, two for a bidirectional one, in the order of the model.
     """
     xla = bool(model.jit_compile)
-    no_xla = spell_no_xla(jit, gpus)
+    no_xla = format_no_xla(jit, gpus)
     return [
-        plan_layer(read_traits(layer, asked), mask_side, gpus, xla, no_xla, compiled)
+        plan_layer(
+            read_traits(layer, requested), mask_side, gpus, xla, no_xla, compiled
+        )
         for layer in list_recurrent_layers(model)
     ]
 
 
-def spell_no_xla(jit: Jit, gpus: int) -> str:
-    """Return why a step that is not compiled by XLA is not."""
+def format_no_xla(jit: Jit, gpus: int) -> str:
+    """Return why XLA does not compile a training step."""
     if jit != "auto":
         return f"--jit {jit}"
     if gpus:
-        return "auto leaves it off where a layer may take cuDNN"
-    return "auto leaves it off without a GPU"
+        return "auto turns it off where a layer may use cuDNN"
+    return "auto turns it off without a GPU"
 
 
 def list_recurrent_layers(model: keras.Model) -> Iterator[keras.Layer]:
@@ -227,8 +234,8 @@ def list_recurrent_layers(model: keras.Model) -> Iterator[keras.Layer]:
             yield layer
 
 
-def read_traits(layer: keras.Layer, asked: int | None) -> Traits:
-    """Read from a built layer what decides about its kernel."""
+def read_traits(layer: keras.Layer, requested: int | None) -> Traits:
+    """Read from a built layer what decides its kernel."""
     kind = type(layer).__name__
     gated = kind != "SimpleRNN"
     return Traits(
@@ -241,13 +248,13 @@ def read_traits(layer: keras.Layer, asked: int | None) -> Traits:
         unroll=layer.unroll,
         use_bias=layer.use_bias,
         reset_after=getattr(layer.cell, "reset_after", True),
-        asked=asked if gated else None,
+        requested=requested if gated else None,
         dtype=layer.compute_dtype,
     )
 
 
 def read_config(config: RecurrentConfig, name: str, kind: str) -> Traits:
-    """Read from a layer's flags what decides about its kernel."""
+    """Read from a layer's flags what decides its kernel."""
     return Traits(
         layer=name,
         kind=kind,
@@ -258,5 +265,5 @@ def read_config(config: RecurrentConfig, name: str, kind: str) -> Traits:
         unroll=config.unroll,
         use_bias=config.use_bias,
         reset_after=getattr(config, "reset_after", True),
-        asked=config.implementation,
+        requested=config.implementation,
     )

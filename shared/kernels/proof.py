@@ -1,10 +1,10 @@
 """What a training step really ran on, read from the graph that TensorFlow traced.
 
-A while loop of a layer is a node named after it; cuDNN and a call of the compiled loop
-are ops of their own; a function
-that XLA compiles is marked; and how many matrix products stand in a loop's body tells
-implementation 1 (two per gate: six of a GRU, eight of an LSTM) from 2 (two, and a third
-where a GRU's reset gate stands before the product).
+The graph shows four things. A while loop of a layer is a node named after the layer.
+cuDNN and calls of the compiled loop are ops of their own. A function that XLA compiles
+has a mark. The number of matrix products in a loop's body separates implementation 1
+(two per gate: six of a GRU, eight of an LSTM) from 2 (two, and a third where a GRU's
+reset gate comes before the product).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.kernels.plan import LayerPlan, Path
+from shared.kernels.plan import KernelPath, LayerPlan
 
 if TYPE_CHECKING:
     import keras
 
 LOOPS = {"While", "StatelessWhile"}
-CALLS = {"PyFunc", "PyFuncStateless"}  # what the compiled loop is called through
+CALLS = {"PyFunc", "PyFuncStateless"}  # ops that call the compiled loop
 
 
 class KernelWarning(UserWarning):
-    """A layer ran on another kernel than the rules say."""
+    """A layer ran on another kernel than planned."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +34,33 @@ class LayerProof:
     Attributes:
         layer: Its name.
         path: What its forward pass runs on.
-        xla: Whether it stands in a function that XLA compiles.
+        xla: Whether XLA compiles the function that holds it.
         implementation: 1 or 2; None for SimpleRNN, cuDNN and unrolled steps.
     """
 
     layer: str
-    path: Path
+    path: KernelPath
     xla: bool
     implementation: int | None
 
 
 def prove_kernels(model: keras.Model, plans: list[LayerPlan]) -> list[LayerProof]:
-    """Look at the graph of a training step that has run.
+    """Read from the graph of a training step which kernels ran.
 
     Args:
         model: After at least one training step.
         plans: Its layers, in order.
 
     Raises:
-        LookupError: If this version of Keras keeps its graph somewhere else, or names
-            its layers in another way.
+        LookupError: If this version of Keras stores its graph elsewhere, or names its
+            layers in another way.
     """
     functions = _read_graph(model)
     return [_prove_layer(plan, functions) for plan in plans]
 
 
 def list_differences(plans: list[LayerPlan], proofs: list[LayerProof]) -> list[str]:
-    """Return a sentence for everything that ran other than planned."""
+    """Return a sentence for every difference between the plan and what ran."""
     differences = []
     for plan, proof in zip(plans, proofs, strict=True):
         for name in ("path", "xla", "implementation"):
@@ -79,14 +79,14 @@ def _read_graph(model: keras.Model) -> dict[str, Any]:
         names = inspect.getclosurevars(model.train_function).nonlocals
         (concrete, *_) = names["multi_step_on_iterator"]._list_all_concrete_functions()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise LookupError(f"no traced training step to look at ({error!r})") from None
+        raise LookupError(f"no traced training step found ({error!r})") from None
     graph = concrete.graph.as_graph_def()
     return {function.signature.name: function for function in graph.library.function}
 
 
 def _prove_layer(plan: LayerPlan, functions: dict[str, Any]) -> LayerProof:
-    # A layer's scope is its name, with a number where the name stands twice.
-    # A second tape calls its loops over the steps of the first "gradients/...".
+    # A layer's scope is its name, with a number if the name occurs twice.
+    # A second tape names its loops over the steps of the first "gradients/...".
     name = rf"{re.escape(plan.layer)}(_\d+)?"
     scope = re.compile(rf"^(?!gradient_tape/|gradients/).*/{name}/")
     path, xla, implementation, products = "unrolled", False, None, 0

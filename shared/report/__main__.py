@@ -4,7 +4,7 @@
     make report ARGS=--watch          # serves it and follows what trains; Ctrl-C ends
     python -m shared.report --tensorboard
 
-Shows the runs below --results-dir and the committed ones below --reference, and writes
+Shows the runs in --results-dir and the published runs in --reference, and writes
 results/report.html. Reads run folders only.
 """
 
@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.environment import PROJECT
-from shared.errors import UserError
-from shared.files import write_text
-from shared.flags import one_line_errors, parse
-from shared.runs import RUNS
+from shared.core.environment import PROJECT
+from shared.core.errors import UserError
+from shared.core.files import write_text
+from shared.core.flags import one_line_errors, parse
+from shared.runs.reader import RUNS
 
 
 @dataclass(frozen=True)
@@ -29,28 +29,28 @@ class Options:
     results_dir: Path = RUNS
     """Folder of all runs."""
     reference: Path = PROJECT / "results" / "reference"
-    """Folder of the runs to show beside them."""
+    """Folder of the published runs, which are shown too."""
     to: Path = PROJECT / "results" / "report.html"
     """The page."""
     verdicts: bool = True
-    """Say which is better and how sure that is; takes a moment for each pair."""
+    """Say which is better, with an interval; takes a moment for each pair."""
     watch: bool = False
-    """Write nothing, but serve the page on 127.0.0.1, anew whenever a run changes."""
+    """Serve the page on 127.0.0.1 and update it when a run changes; write no file."""
     port: int = 8765
-    """With --watch: where; 0 takes any that is free."""
+    """Port of --watch; 0 takes any free one."""
     tensorboard: bool = False
-    """Write the curves for TensorBoard too, to the folder `tensorboard` beside it."""
+    """Also write the curves for TensorBoard to `tensorboard`, next to the page."""
 
-    def check(self) -> None:
-        """Refuse what cannot be.
+    def validate(self) -> None:
+        """Check the flags.
 
         Raises:
-            UserError: With the flag, what it takes and the way out.
+            UserError: With the flag and the accepted values.
         """
         if not 0 <= self.port <= 65535:
-            raise UserError(f"--port {self.port}: takes 0 to 65535.")
+            raise UserError(f"--port {self.port}: takes 0 to 65535, e.g. 8765.")
         if self.to.is_dir():
-            raise UserError(f"--to {self.to}: is a folder; name a file in it.")
+            raise UserError(f"--to {self.to}: is a folder. Name a file in it.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,15 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = sys.argv[1:] if arguments is None else list(arguments)
     with one_line_errors("--to"):
         options = parse(Options, flags, "python -m shared.report", __doc__)
-        options.check()
+        options.validate()
         if not options.watch:
-            options.to.parent.mkdir(parents=True, exist_ok=True)  # tells a bad place
+            options.to.parent.mkdir(parents=True, exist_ok=True)  # fails early
         from shared.report.collect import OWN, find_groups
-        from shared.report.matrix import REFERENCE, Judge
+        from shared.report.matrix import REFERENCE, VerdictCache
         from shared.report.render import build_page
 
         folders = {OWN: options.results_dir, REFERENCE: options.reference}
-        judge = Judge(options.reference) if options.verdicts else None
+        get_verdicts = VerdictCache(options.reference) if options.verdicts else None
         if options.tensorboard:
             from shared.report.events import write_events
 
@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.watch:
             from shared.report.serve import serve
 
-            serve(folders, judge, options.port)
+            serve(folders, get_verdicts, options.port)
             return
-        page = build_page(folders, judge)
+        page = build_page(folders, get_verdicts)
         write_text(options.to, page)
         print(f"Saved {options.to} ({len(page.encode()) / 1e6:.1f} MB)")
 

@@ -1,6 +1,7 @@
-"""What the report page shows, collected from run folders as plain values.
+"""The content of the report page, collected from run folders as plain values.
 
-Groups, bars, verdicts and rows are those of `make compare`. Reads files only.
+Groups, baselines, verdicts and rows are the same as in `make compare`. Reads files
+only.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.errors import UserError, spell_flag
-from shared.groups import (
+from shared.compare.tables import list_groups
+from shared.core.errors import UserError, format_flag
+from shared.core.roles import Role
+from shared.plots.curves import list_metrics, merge_metrics
+from shared.report.matrix import VerdictCache, build_matrix
+from shared.runs.groups import (
     Group,
     explain_missing,
     group_runs,
     keep_newest,
-    list_bars,
+    list_baselines,
 )
-from shared.metrics import spell_title
-from shared.plots import list_metrics
-from shared.report.matrix import Judge, build_matrix
-from shared.rows import get_metric, list_groups
-from shared.runs import Run, find_runs, read_kernels, spell_kernels
-from shared.tables import judge_floor, list_better_bars, spell_metric
+from shared.runs.reader import Run, find_runs, format_kernels, read_kernels
+from shared.runs.terminal import (
+    describe_leak_check,
+    list_better_baselines,
+)
+from shared.tasks.score import format_title
 
 OWN = "own"
 DIGITS = 5  # of a curve; no screen shows more
@@ -36,17 +41,17 @@ RUN_COLUMNS = ("seed", "best_epoch", "best_val", "last_val", "test_best", "test_
 def find_groups(
     folders: Mapping[str, Path], most: int | None = None
 ) -> tuple[list[tuple[str, Group]], list[str]]:
-    """Return all groups of runs with the source they are from.
+    """Return all groups of runs with their source.
 
-    Of one seed's repeats the newest that finished counts, and the newest that did not;
-    what trains right now is always in.
+    Of each seed's repeats, the newest finished and the newest unfinished run are shown.
+    Runs that are still training are always shown.
 
     Args:
-        folders: Source, `own` or `reference` -> folder of all its runs.
-        most: How many runs at most, the newest; None means all.
+        folders: Source (`own` or `reference`) -> folder of all its runs.
+        most: Show at most this many runs, the newest; None means all.
 
     Returns:
-        Source and group, and a sentence for what was left out.
+        Source and group, and a sentence for each kind of runs left out.
 
     Raises:
         UserError: If there is no run with an epoch.
@@ -77,26 +82,26 @@ def find_groups(
         notes.append(f"Not shown: older repeats of a seed ({repeats}).")
     if dropped := len(everything) - len(chosen):
         notes.append(f"Not shown, to keep the file small: the oldest runs ({dropped}).")
-    return _tell_apart(groups), notes
+    return _make_labels_unique(groups), notes
 
 
 def collect(
-    groups: Sequence[tuple[str, Group]], judge: Judge | None = None
+    groups: Sequence[tuple[str, Group]], get_verdicts: VerdictCache | None = None
 ) -> dict[str, Any]:
-    """Return what the page shows of these groups.
+    """Return the content of the page for these groups.
 
     Args:
-        groups: Sources and groups of `find_groups`.
-        judge: Gives the verdicts; None leaves them out.
+        groups: Sources and groups from `find_groups`.
+        get_verdicts: Returns verdicts on groups; None shows no verdicts.
 
     Returns:
-        `made` (time), `sets` (a dict per data set) and `runs` (a dict per run by its
-        key), ready for JSON.
+        `made` (time), `sets` (a dict per data set) and `runs` (key of a run -> dict),
+        ready for JSON.
     """
     sets = []
     for name in sorted({group.data for _, group in groups}):
-        members = [pair for pair in groups if pair[1].data == name]
-        sets.append(_describe_set(f"set-{len(sets)}", name, members, judge))
+        same_data = [pair for pair in groups if pair[1].data == name]
+        sets.append(_describe_set(f"set-{len(sets)}", name, same_data, get_verdicts))
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "sets": sets,
@@ -109,7 +114,7 @@ def collect(
 
 
 def name_key(run: Run) -> str:
-    """Return what tells a run apart from all others: its last three folders."""
+    """Return the key of a run: the last three parts of its path."""
     return "/".join(run.path.resolve().parts[-3:])
 
 
@@ -123,8 +128,8 @@ def _keep(runs: Iterable[Run]) -> list[Run]:
     return [*finished, *stopped, *running]
 
 
-def _tell_apart(groups: Sequence[tuple[str, Group]]) -> list[tuple[str, Group]]:
-    """Give the groups of a data set labels of their own."""
+def _make_labels_unique(groups: Sequence[tuple[str, Group]]) -> list[tuple[str, Group]]:
+    """Return the groups with labels that are unique within a data set."""
     marked = [
         (source, group)
         if source == OWN
@@ -144,37 +149,47 @@ def _tell_apart(groups: Sequence[tuple[str, Group]]) -> list[tuple[str, Group]]:
 
 
 def _describe_set(
-    key: str, name: str, members: Sequence[tuple[str, Group]], judge: Judge | None
+    key: str,
+    name: str,
+    same_data: Sequence[tuple[str, Group]],
+    get_verdicts: VerdictCache | None,
 ) -> dict[str, Any]:
-    groups = [group for _, group in members]
+    groups = [group for _, group in same_data]
     first = groups[0].runs[0]
-    metrics = list(dict.fromkeys(m for g in groups for m in list_metrics(g.runs[0])))
-    unit = first.summary["score"].get("unit", "")
+    unit = first.score.unit
     rows = list(list_groups(groups))
     finished = [group for group in groups if group.runs[0].state == "finished"]
     return {
         "key": key,
         "name": name,
-        "kind": spell_kind(first),
-        "score": spell_metric(first),
-        "higher_is_better": first.summary["score"]["higher_is_better"],
-        "metrics": [{"name": m, "title": spell_title(m, unit)} for m in metrics],
+        "kind": format_kind(first),
+        "score": first.score.title,
+        "higher_is_better": first.score.higher_is_better,
+        "metrics": [
+            {"name": m, "title": format_title(m, unit)} for m in merge_metrics(groups)
+        ],
         "groups": [
             _describe_group(f"{key}-{k}", source, group) | {"row": row}
-            for k, ((source, group), row) in enumerate(zip(members, rows, strict=False))
+            for k, ((source, group), row) in enumerate(
+                zip(same_data, rows, strict=False)
+            )
         ],
-        "bars": [
-            bar | {"row": row}
-            for bar, row in zip(list_bars(groups), rows[len(groups) :], strict=True)
+        "baselines": [
+            baseline | {"row": row}
+            for baseline, row in zip(
+                list_baselines(groups), rows[len(groups) :], strict=True
+            )
         ],
-        "matrix": build_matrix(judge(finished), finished) if judge and finished else {},
+        "matrix": build_matrix(get_verdicts(finished), finished)
+        if get_verdicts and finished
+        else {},
     }
 
 
-def spell_kind(run: Run) -> str:
-    """Say whether a run's data are real, a sample in their place, or generated."""
+def format_kind(run: Run) -> str:
+    """Return whether a run's data are real, a generated sample, or a generated task."""
     facts = run.config.get("data_facts", {})
-    if "sample" in run.data:
+    if facts.get("is_sample"):
         return "generated sample, not the real data"
     if facts.get("origin") == "generated":
         return "generated task"
@@ -185,8 +200,10 @@ def spell_kind(run: Run) -> str:
 def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
     newest = max(group.runs, key=lambda run: run.path.name)
     config = newest.config
-    planned = [layer["told"] for layer in read_kernels(newest.path).get("planned", [])]
-    ran = dict.fromkeys(filter(None, (spell_kernels(run.path) for run in group.runs)))
+    planned = [
+        layer["description"] for layer in read_kernels(newest.path).get("planned", [])
+    ]
+    ran = dict.fromkeys(filter(None, (format_kernels(run.path) for run in group.runs)))
     return {
         "key": key,
         "label": group.label,
@@ -195,12 +212,12 @@ def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
         "runs": [name_key(run) for run in group.runs],
         "settings": [
             {
-                "flag": spell_flag(name),
+                "flag": format_flag(name),
                 "value": str(value),
                 "changed": name in config.get("changed", {}),
             }
             for name, value in config["settings"].items()
-            if name != "seed"
+            if name not in newest.list_names(Role.SEED)
         ],
         "facts": {
             "kernels, planned": "; ".join(planned),
@@ -208,14 +225,14 @@ def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
             "examples": _join(config.get("data_facts", {}).get("examples")),
             "device": _join(config.get("device")),
             "versions": _join(config.get("versions")),
-            "commit": _spell_code(config.get("code") or {}),
+            "commit": _format_code(config.get("code") or {}),
             "command": config.get("command", ""),
         },
     }
 
 
 def _describe_run(run: Run) -> dict[str, Any]:
-    summary, metric = run.summary, get_metric(run)
+    summary, metric = run.summary, run.score.metric
     best, last, test = (summary[key] or {} for key in ("best", "last", "test"))
     values = (
         run.seed, best.get("epoch"), best.get(f"val_{metric}"),
@@ -228,8 +245,8 @@ def _describe_run(run: Run) -> dict[str, Any]:
         "note": summary.get("note", "") if run.state != "finished" else "",
         "holds": summary.get("holds", ""),
         "figures": dict(zip(RUN_COLUMNS, values, strict=True)),
-        "sentences": [*judge_floor(summary), *list_better_bars(summary)],
-        "bars": summary["bars"],
+        "sentences": [*describe_leak_check(summary), *list_better_baselines(run)],
+        "baselines": summary["baselines"],
         "metrics": list_metrics(run),
         "history": {
             name: [_shorten(value) for value in column]
@@ -242,13 +259,13 @@ def _shorten(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
-def _spell_code(code: Mapping[str, Any]) -> str:
+def _format_code(code: Mapping[str, Any]) -> str:
     commit = code.get("commit") or ""
     return f"{commit[:12]}, with changes" if code.get("changed") else commit[:12]
 
 
 def _join(facts: Mapping[str, Any] | None) -> str:
-    """Write a few facts as a line: `train 20000, test 25000`."""
+    """Return a few facts as one line: `train 20000, test 25000`."""
     return ", ".join(
         f"{name.replace('_', ' ')} {value}"
         for name, value in (facts or {}).items()

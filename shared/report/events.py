@@ -1,4 +1,4 @@
-"""Saved curves as event files, which TensorBoard reads."""
+"""Saved curves as event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 
-from shared.files import write_whole
-from shared.runs import Run
+from shared.core.files import write_whole
+from shared.runs.reader import Run
 
 
 def write_events(runs: Iterable[Run], folder: Path) -> list[Path]:
     """Write `<folder>/<recipe>/<run>/events.out.tfevents.rnn-recipes` for each run.
 
-    Every column of the history becomes a scalar by epoch, at the time it was reached:
-    `val_` columns as `validation/<name>`, `seconds` as it is, the others as
-    `training/<name>`. The file of a run is written anew as a whole.
+    Every column of the history becomes a scalar by epoch, at the time of that epoch.
+    Columns with `val_` become `validation/<name>`, `seconds` keeps its name, and others
+    become `training/<name>`. An existing file of a run is replaced.
 
     Args:
-        runs: With or without epochs.
-        folder: Made if missing.
+        runs: Runs; those without epochs are skipped.
+        folder: Created if missing.
     """
-    # Here, since it takes seconds and no other reader of run folders needs it.
+    # Imported here because it takes seconds and no other reader needs it.
     from tensorflow.core.util.event_pb2 import Event
     from tensorflow.io import TFRecordWriter
 
@@ -51,10 +51,10 @@ def write_events(runs: Iterable[Run], folder: Path) -> list[Path]:
 
 
 def read_begin(run: Run) -> float:
-    """Return when a run began, seconds since 1970, from the name of its folder."""
+    """Return when a run began, in seconds since 1970, from its folder name."""
     try:
         stamp = datetime.strptime(run.path.name[:20], "%Y-%m-%dT%H-%M-%SZ")
-    except ValueError:  # a folder that was given another name
+    except ValueError:  # a renamed folder
         return (run.path / "config.json").stat().st_mtime
     return stamp.replace(tzinfo=UTC).timestamp()
 

@@ -1,4 +1,4 @@
-"""Verdicts as a matrix: what stands in a row, held against what stands in a column."""
+"""Verdicts as a matrix: each row is compared with each column."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shared.groups import Group
-from shared.reference.record import read_verdicts
-from shared.statistics import LEVEL
-from shared.verdicts import (
+from shared.compare.published_verdicts import read_verdicts
+from shared.compare.verdicts import (
     MOST_GROUPS,
     Verdict,
-    choose_unit,
+    compare_groups,
     find_best,
     find_ends,
-    judge_groups,
-    spell_ends,
+    format_ends,
 )
+from shared.core.statistics import LEVEL
+from shared.runs.groups import Group
+from shared.tasks.score import Score
 
-BAR = "best simple model"
+BASELINE = "best simple model"
 REFERENCE = "reference"  # the source of published runs
 MARK = f" ({REFERENCE})"  # ends their labels
 
 
 @dataclass(frozen=True)
 class Published:
-    """A difference as it was published: its interval is the corrected one."""
+    """A published difference with its corrected interval."""
 
     low: float
     high: float
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Return the interval, which knows one level only."""
+        """Return the corrected interval, whatever the level."""
         return self.low, self.high
 
 
-class Judge:
-    """Remembers verdicts, which take a moment each, while a page is made anew.
+class VerdictCache:
+    """Keeps verdicts, which take a moment each, while a page is updated.
 
-    Published runs are slim and hold no predictions; what was found when they did stands
-    beside them.
+    Published runs hold no predictions. Their verdicts were computed before they were
+    published, and are read from a file.
 
     Args:
-        published: Folder of the published runs and of their verdicts, if there is one.
+        published: Folder of the published runs and their verdicts; None without one.
     """
 
     def __init__(self, published: Path | None = None) -> None:
@@ -52,25 +52,25 @@ class Judge:
         self._published = published
 
     def __call__(self, groups: Sequence[Group]) -> list[Verdict]:
-        """Return the verdicts on finished groups; finished runs do not change."""
+        """Return the verdicts on groups of finished runs, which never change."""
         key = tuple(run.path for group in groups for run in group.runs)
         if key not in self._known:
-            self._known[key] = judge_groups(groups)
-        answered = [
+            self._known[key] = compare_groups(groups)
+        own = [
             verdict
             for verdict in self._known[key]
             if verdict.difference is not None
             or not (_is_published(verdict.first) and _is_published(verdict.second))
         ]
-        asked = {frozenset((v.first, v.second)) for v in answered}
-        return answered + [
+        known = {frozenset((v.first, v.second)) for v in own}
+        return own + [
             verdict
             for verdict in self._read_published(groups)
-            if frozenset((verdict.first, verdict.second)) not in asked
+            if frozenset((verdict.first, verdict.second)) not in known
         ]
 
     def _read_published(self, groups: Sequence[Group]) -> list[Verdict]:
-        """Return the published verdicts between groups that are shown."""
+        """Return the published verdicts on these groups."""
         if self._published is None:
             return []
         shown = {
@@ -80,12 +80,12 @@ class Judge:
         }
         verdicts = []
         for row in read_verdicts(self._published):
-            is_bar = row["second_is_bar"] == "True"
-            second = row["second"] if is_bar else shown.get(row["second"])
+            is_baseline = row["second_is_baseline"] == "True"
+            second = row["second"] if is_baseline else shown.get(row["second"])
             first = shown.get(row["first"])
             if row["data"] != groups[0].data or not (first and second):
                 continue
-            verdict = Verdict(row["data"], first, second, is_bar, row["sentence"])
+            verdict = Verdict(row["data"], first, second, is_baseline, row["sentence"])
             if row["corrected_low"]:
                 low, high = (
                     float(row["corrected_low"]),
@@ -96,8 +96,8 @@ class Judge:
                     difference=Published(low, high),
                     corrected=float(row["corrected_p"]),
                 )
-            told = (row["differs"],) if row["differs"] else ()
-            verdicts.append(replace(verdict, differs=told))
+            differs = (row["differs"],) if row["differs"] else ()
+            verdicts.append(replace(verdict, differs=differs))
         return verdicts
 
 
@@ -108,35 +108,35 @@ def _is_published(label: str) -> bool:
 def build_matrix(
     verdicts: Sequence[Verdict], groups: Sequence[Group]
 ) -> dict[str, Any]:
-    """Arrange verdicts as rows and columns.
+    """Arrange verdicts in rows and columns.
 
     Args:
-        verdicts: Those of `groups`.
+        verdicts: The verdicts on `groups`.
         groups: All on one data set, at least one.
 
     Returns:
-        `columns` (labels), `rows` (`label` and a cell per column: None where nothing
-        was asked, else `result`, `interval` and `sentence`), `pairs` (sentences with
+        `columns` (labels), `rows` (`label` and a cell per column: None without a
+        comparison, else `result`, `interval` and `sentence`), `pairs` (sentences with
         what else differs) and `note`.
     """
-    score = groups[0].runs[0].summary["score"]
+    score = groups[0].runs[0].score
     labels = [group.label for group in groups]
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for verdict in verdicts:
-        second = BAR if verdict.is_bar else verdict.second
+        second = BASELINE if verdict.is_baseline else verdict.second
         cells[verdict.first, second] = _build_cell(verdict, score, False)
-        if not verdict.is_bar:
+        if not verdict.is_baseline:
             cells[second, verdict.first] = _build_cell(verdict, score, True)
     columns, note = labels, ""
     if len(groups) > MOST_GROUPS:
         best = find_best(groups).label
         columns = [best]
-        note = f"{len(groups)} groups: each is held against {best}, the best on "
+        note = f"{len(groups)} groups: each is compared with {best}, the best on "
         note += "validation."
     if len(groups) == 1:
         columns = []
-    if any(verdict.is_bar for verdict in verdicts):
-        columns = [*columns, BAR]
+    if any(verdict.is_baseline for verdict in verdicts):
+        columns = [*columns, BASELINE]
     return {
         "columns": columns,
         "rows": [
@@ -151,13 +151,11 @@ def build_matrix(
     }
 
 
-def _build_cell(
-    verdict: Verdict, score: dict[str, Any], is_turned: bool
-) -> dict[str, str]:
-    """Return one answer, seen from the first group or (turned) from the second."""
+def _build_cell(verdict: Verdict, score: Score, is_turned: bool) -> dict[str, str]:
+    """Return a verdict as seen by the first group or (turned) by the second."""
     if verdict.difference is None:
         return {"result": "unknown", "interval": "", "sentence": verdict.sentence}
-    scale, unit, _ = choose_unit(score, [])
+    scale, unit = score.format_unit()
     low, high = find_ends(verdict, score, scale)
     if is_turned:
         low, high = -high, -low
@@ -166,6 +164,6 @@ def _build_cell(
         result = "better" if low > 0 else "worse"
     return {
         "result": result,
-        "interval": f"{spell_ends(low, high)}{unit}",
+        "interval": f"{format_ends(low, high)}{unit}",
         "sentence": verdict.sentence,
     }

@@ -2,7 +2,7 @@
 
 const PAPER = 680; // CSS pixels that fit a page of paper
 
-// Keeps what a reader has set over a reload of a page that follows a training.
+// Keeps the reader's settings when a live page reloads.
 const MEMORY = "rnn-recipes";
 
 function remember() {
@@ -44,7 +44,7 @@ async function follow(stamp) {
       return;
     }
   } catch {
-    // The server has ended; the page stays as it is.
+    // The server has stopped; the page stays as it is.
   }
   window.setTimeout(() => follow(stamp), 2000);
 }
@@ -67,7 +67,7 @@ async function main() {
   };
   darkness.addEventListener("change", paint);
 
-  // A page that is printed is not drawn anew, so its plots are shrunk as they are.
+  // Printing does not draw the plots again, so they are scaled down.
   window.addEventListener("beforeprint", () => {
     for (const plot of document.querySelectorAll(".plot")) {
       plot.style.zoom = Math.min(1, PAPER / plot.offsetWidth);
@@ -77,7 +77,7 @@ async function main() {
     for (const plot of document.querySelectorAll(".plot")) plot.style.zoom = "";
   });
 
-  // A panel takes a tenth of a second, so a run's are drawn once it comes into view.
+  // A panel takes a tenth of a second, so a run's panels are drawn when they come into view.
   const seen = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;

@@ -1,4 +1,4 @@
-"""Pictures of run folders, made small enough to stand inside a page."""
+"""Pictures of run folders, made small enough for a page."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.groups import Group
 from shared.report.collect import name_key
+from shared.runs.groups import Group
 
 PICTURES = {
     "forecast": "Forecast against truth",
     "error_by_hour": "Error by time of day",
     "free_run": "Forecast that feeds on itself",
-    "beside": "Written out, beside Keras",
+    "error_by_step": "Error by steps ahead",
+    "keras_comparison": "NumPy and Keras, epoch by epoch",
+    "beside": "NumPy and Keras, epoch by epoch",
     "gradient_flow": "Gradient by steps back",
 }
-"""File name -> what it shows. Curves are drawn by the page itself."""
-WIDTH = 1000  # pixels; as wide as the page shows them
+"""File name -> title. The page draws the curves itself. `beside` is of version 0.1."""
+WIDTH = 1000  # pixels, the width in the page
 QUALITY = 70
 
 
 def embed_pictures(
     groups: Sequence[Group], room: int
 ) -> tuple[dict[str, list[dict[str, str]]], int]:
-    """Return pictures as addresses that hold them, as many as there is room for.
+    """Return pictures as `data:` addresses, as many as there is room for.
 
-    The newest run of every group comes first, then the second newest of each.
+    The newest run of every group comes first, then the second newest, and so on.
 
     Args:
-        groups: Whose runs may have pictures.
-        room: Bytes that all together may take.
+        groups: Groups whose runs may have pictures.
+        room: Bytes available for all pictures together.
 
     Returns:
         Key of a run -> pictures (`title`, `address`), and how many were left out.

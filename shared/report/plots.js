@@ -1,11 +1,11 @@
 "use strict";
 
-// Curves: one panel per data set, and small ones of each run once it is looked at.
+// Curves: one panel per data set, and small panels of a run when it comes into view.
 const DARK_COLOURS = ["#5aa9e6", "#ff8c42", "#3ecf9a", "#e39bc4", "#f2c14e", "#9fd3f5", "#b5b5b5"];
 const DASHES = ["solid", "8 4", "2 3", "8 3 2 3"];
-const BAR_DASHES = ["2 3", "7 4", "7 3 2 3", "1 5", "12 5", "7 3 2 3 2 3"];
-const WIDE = 20; // ratio of the highest to the lowest value from which logarithms help
-const REACH = 3; // a bar farther off than so many heights of the curves stays outside
+const BASELINE_DASHES = ["2 3", "7 4", "7 3 2 3", "1 5", "12 5", "7 3 2 3 2 3"];
+const WIDE = 20; // an axis is logarithmic above this ratio of highest to lowest value
+const REACH = 3; // a baseline farther away than this many heights of the curves is not shown
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
 const coarse = window.matchMedia("(pointer: coarse)").matches;
 
@@ -38,19 +38,19 @@ function addUp(values) {
   return values.map((value) => (sum += value ?? 0));
 }
 
-function spell(value) {
+function formatScore(value) {
   if (value === null || value === undefined) return "-";
   return value === 0 || Math.abs(value) >= 0.001 ? value.toFixed(4) : value.toExponential(1);
 }
 
-// Lines and bars on one pair of axes.
+// Lines and baselines on one pair of axes.
 class Panel {
   constructor(element, height, isSmall) {
     Object.assign(this, { element, height, isSmall, lines: [], marks: [] });
   }
 
-  // lines: as of `makeLine` and `makeMean`; bars: {name, value, isFloor}
-  async draw(lines, bars, across, title) {
+  // lines: from `makeLine` and `makeMean`; baselines: {name, value, isBestAchievable}
+  async draw(lines, baselines, across, title) {
     const values = lines.flatMap((line) => line.y).filter((value) => Number.isFinite(value));
     const lowest = Math.min(...values), isLog = lowest > 0 && Math.max(...values) / lowest > WIDE;
     const plot = Bokeh.Plotting.figure({
@@ -64,16 +64,16 @@ class Panel {
     if (!this.isSmall) {
       plot.toolbar.logo = null;
       plot.toolbar.autohide = false;
-      // A finger shall scroll the page, unless it has chosen a tool.
+      // A finger scrolls the page, unless the reader has chosen a tool.
       const box = plot.toolbar.tools.find((tool) => tool.type === "BoxZoomTool");
       plot.toolbar.active_drag = coarse ? null : box;
       plot.toolbar.active_scroll = null;
     }
-    this.marks = bars.map((bar, k) => {
-      const source = new Bokeh.ColumnDataSource({ data: { y: [bar.value], name: [bar.name] } });
-      const dash = BAR_DASHES[k % BAR_DASHES.length];
+    this.marks = baselines.map((baseline, k) => {
+      const source = new Bokeh.ColumnDataSource({ data: { y: [baseline.value], name: [baseline.name] } });
+      const dash = BASELINE_DASHES[k % BASELINE_DASHES.length];
       const glyph = plot.hspan({ field: "y" }, { source, line_width: 1.5, line_dash: dash });
-      return { ...bar, glyph };
+      return { ...baseline, glyph };
     });
     this.lines = lines.map((line) => {
       const source = new Bokeh.ColumnDataSource({ data: this.fill(line) });
@@ -119,7 +119,7 @@ class Panel {
     });
   }
 
-  // Axes as far as the visible curves reach, and the bars that are not far off.
+  // Fits the axes to the visible curves and the baselines near them.
   fit() {
     const shown = this.lines.filter((line) => line.visible);
     const y = shown.flatMap((line) => [line.y, line.low ?? [], line.high ?? []].flat())
@@ -144,14 +144,14 @@ class Panel {
     set(this.plot.x_range, left - margin, right + margin);
   }
 
-  showBars(isVisible) {
+  showBaselines(isVisible) {
     for (const mark of this.marks) mark.glyph.visible = isVisible;
   }
 
   // Colours of the page, light or dark.
   paint() {
-    const [text, dim, back, line, floor] =
-      ["--text", "--dim", "--back", "--line", "--floor"].map(readStyle);
+    const [text, dim, back, line, best] =
+      ["--text", "--dim", "--back", "--line", "--best"].map(readStyle);
     const { plot } = this;
     Object.assign(plot, {
       background_fill_color: back, border_fill_color: back, outline_line_color: line,
@@ -169,7 +169,7 @@ class Panel {
       one.dots.glyph.fill_color = colour;
       if (one.band) one.band.glyph.fill_color = colour;
     }
-    for (const mark of this.marks) mark.glyph.glyph.line_color = mark.isFloor ? floor : dim;
+    for (const mark of this.marks) mark.glyph.glyph.line_color = mark.isBestAchievable ? best : dim;
   }
 }
 
@@ -184,7 +184,7 @@ function makeLine(run, column, across, options) {
   };
 }
 
-// Mean and range of several lines, epoch by epoch, over those that came so far.
+// Mean and range of several lines at each epoch, over the lines that reach it.
 function makeMean(lines, weight) {
   const longest = lines.reduce((one, other) => (other.raw.length > one.raw.length ? other : one));
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -201,10 +201,10 @@ function makeMean(lines, weight) {
   };
 }
 
-function listBars(bars, metric) {
-  return bars
-    .filter((bar) => typeof bar.validation[metric] === "number")
-    .map((bar) => ({ name: bar.name, value: bar.validation[metric], isFloor: bar.is_floor }));
+function listBaselines(baselines, metric) {
+  return baselines
+    .filter((baseline) => typeof baseline.validation[metric] === "number")
+    .map((baseline) => ({ name: baseline.name, value: baseline.validation[metric], isBestAchievable: baseline.is_best_achievable }));
 }
 
 // The panel of a data set with its controls.
@@ -213,7 +213,7 @@ function setUpSet(content, set) {
   const panel = new Panel(find("plot"), 380, false);
   const legend = find("legend");
   const boxes = [...legend.querySelectorAll("input[type=checkbox]")];
-  const barsBox = find("bars");
+  const baselinesBox = find("baselines");
   const weight = () => Number(find("smooth").value);
 
   function isShown(k, key) {
@@ -240,33 +240,33 @@ function setUpSet(content, set) {
     const metric = find("metric").value, across = find("across").value;
     const lines = buildLines();
     const part = find("part").selectedOptions[0].textContent;
-    const bars = find("part").value ? listBars(set.bars, metric) : [];
-    await panel.draw(lines, bars, across === "epoch" ? "epoch" : "seconds of training",
+    const baselines = find("part").value ? listBaselines(set.baselines, metric) : [];
+    await panel.draw(lines, baselines, across === "epoch" ? "epoch" : "seconds of training",
       `${find("metric").selectedOptions[0].textContent}, ${part}`);
-    legend.querySelectorAll("[data-bar]").forEach((item) => {
-      const bar = set.bars[item.dataset.bar];
-      const k = bars.findIndex((other) => other.name === bar.name);
+    legend.querySelectorAll("[data-baseline]").forEach((item) => {
+      const baseline = set.baselines[item.dataset.baseline];
+      const k = baselines.findIndex((other) => other.name === baseline.name);
       item.hidden = k < 0;
       if (k < 0) return;
       const line = item.querySelector("line");
-      line.setAttribute("stroke", bar.is_floor ? "var(--floor)" : "var(--dim)");
-      line.setAttribute("style", `stroke: ${bar.is_floor ? "var(--floor)" : "var(--dim)"}; stroke-width: 2`);
-      line.setAttribute("stroke-dasharray", BAR_DASHES[k % BAR_DASHES.length]);
+      line.setAttribute("stroke", baseline.is_best_achievable ? "var(--best)" : "var(--dim)");
+      line.setAttribute("style", `stroke: ${baseline.is_best_achievable ? "var(--best)" : "var(--dim)"}; stroke-width: 2`);
+      line.setAttribute("stroke-dasharray", BASELINE_DASHES[k % BASELINE_DASHES.length]);
     });
     toggle();
   }
 
   function toggle() {
     panel.update(buildLines());
-    panel.showBars(barsBox ? barsBox.checked : false);
+    panel.showBaselines(baselinesBox ? baselinesBox.checked : false);
     panel.fit();
-    const bars = listBars(set.bars, find("metric").value);
-    legend.querySelectorAll("[data-bar]").forEach((item) => {
-      const name = set.bars[item.dataset.bar].name;
+    const baselines = listBaselines(set.baselines, find("metric").value);
+    legend.querySelectorAll("[data-baseline]").forEach((item) => {
+      const name = set.baselines[item.dataset.baseline].name;
       const mark = panel.marks.find((one) => one.name === name);
-      const value = bars.find((bar) => bar.name === name)?.value;
+      const value = baselines.find((baseline) => baseline.name === name)?.value;
       item.querySelector("output").textContent =
-        spell(value) + (mark && !mark.isNear ? ", outside" : "");
+        formatScore(value) + (mark && !mark.isNear ? ", outside" : "");
     });
   }
 
@@ -275,8 +275,8 @@ function setUpSet(content, set) {
     panel.update(buildLines());
   }
 
-  // A group's box switches its seeds; it is half on when only some of them are.
-  function settle(box) {
+  // A group's box switches its seeds; it is indeterminate when only some of them are on.
+  function syncBoxes(box) {
     const k = box.dataset.group;
     const entry = box.closest(".entry");
     const whole = entry.querySelector("[data-group]");
@@ -291,8 +291,8 @@ function setUpSet(content, set) {
 
   for (const name of ["metric", "part", "across", "lines"]) find(name).addEventListener("change", redraw);
   find("smooth").addEventListener("input", resmooth);
-  barsBox?.addEventListener("change", toggle);
-  boxes.forEach((box) => box.addEventListener("change", () => { settle(box); toggle(); }));
+  baselinesBox?.addEventListener("change", toggle);
+  boxes.forEach((box) => box.addEventListener("change", () => { syncBoxes(box); toggle(); }));
   legend.querySelectorAll("[data-all]").forEach((button) => button.addEventListener("click", () => {
     boxes.forEach((box) => { box.checked = Boolean(button.dataset.all); box.indeterminate = false; });
     toggle();
@@ -300,7 +300,7 @@ function setUpSet(content, set) {
   return { panel, redraw, resmooth };
 }
 
-// The curves of one run: training, validation and its bars.
+// The curves of one run: training, validation and its baselines.
 async function drawRun(content, article, panels) {
   const key = article.dataset.run, run = content.runs[key];
   for (const element of article.querySelectorAll(".plot")) {
@@ -309,6 +309,6 @@ async function drawRun(content, article, panels) {
     const lines = [["", "training", 0, "5 3"], ["val_", "validation", 1, "solid"]].map(([part, label, k, dash]) =>
       makeLine(run, part + metric, "epoch", { label, dash, colour: () => pickColour(content, k) }));
     panels.push(panel);
-    await panel.draw(lines, listBars(run.bars, metric), "epoch", `${metric} (dashed: training)`);
+    await panel.draw(lines, listBaselines(run.baselines, metric), "epoch", `${metric} (dashed: training)`);
   }
 }

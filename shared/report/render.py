@@ -1,4 +1,4 @@
-"""The report page as one HTML text that loads nothing from anywhere."""
+"""The report page as one HTML file that loads nothing else."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ import jinja2
 from bokeh.resources import Resources
 from markupsafe import Markup
 
-from shared.groups import Group
-from shared.plots import COLOURS
+from shared.plots.curves import COLOURS
 from shared.report.collect import collect, find_groups
-from shared.report.matrix import Judge
+from shared.report.matrix import VerdictCache
 from shared.report.pictures import embed_pictures
-from shared.tables import spell
+from shared.runs.groups import Group
+from shared.runs.terminal import format_score
 
 LIMIT = 5_000_000  # bytes of the page
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("table.js", "plots.js", "page.js")
-HISTORY_KEYS = ("history", "bars", "metrics", "state")
+HISTORY_KEYS = ("history", "baselines", "metrics", "state")
+BASELINE_KEYS = ("name", "is_best_achievable", "validation")
 
 
 def build_page(
-    folders: Mapping[str, Path], judge: Judge | None = None, stamp: str = ""
+    folders: Mapping[str, Path],
+    get_verdicts: VerdictCache | None = None,
+    stamp: str = "",
 ) -> str:
     """Return the whole page, below `LIMIT` bytes.
 
-    What does not fit is left out, and the page says so: pictures first, then the
-    oldest runs.
+    If the page is too large, pictures are left out first, then the oldest runs. The
+    page says so.
 
     Args:
-        folders: Source, `own` or `reference` -> folder of all its runs.
-        judge: Gives the verdicts; None leaves them out.
-        stamp: Of the state shown; a page with one looks for a newer one by itself.
+        folders: Source (`own` or `reference`) -> folder of all its runs.
+        get_verdicts: Returns verdicts on groups; None shows no verdicts.
+        stamp: Identifies the state of the runs. A page with a stamp reloads itself
+            when the server has another one.
 
     Raises:
         UserError: If there is no run with an epoch.
@@ -45,9 +49,9 @@ def build_page(
     while True:
         pairs, notes = find_groups(folders, most)
         groups = [group for _, group in pairs]
-        content = collect(pairs, judge)
+        content = collect(pairs, get_verdicts)
         bare = render(content, notes, {}, stamp)
-        room = LIMIT - len(bare.encode()) - 1000  # for what is said of pictures
+        room = LIMIT - len(bare.encode()) - 1000  # for the note about pictures
         if room > 0:
             break
         most = sum(len(group.runs) for group in groups) // 2
@@ -55,13 +59,13 @@ def build_page(
     if left_out:
         notes.append(
             "Not shown, to keep the file small or because they cannot be read: "
-            f"pictures ({left_out}); they lie in the run folders."
+            f"pictures ({left_out}); they are in the run folders."
         )
     return render(content, notes, pictures, stamp) if pictures or left_out else bare
 
 
 def _count_frames(groups: Sequence[Group]) -> int:
-    """Return bytes enough for what stands around the pictures."""
+    """Return an upper limit for the bytes of the frames around the pictures."""
     return 1500 * sum(len(group.runs) for group in groups)
 
 
@@ -71,12 +75,12 @@ def render(
     pictures: Mapping[str, list[dict[str, str]]],
     stamp: str = "",
 ) -> str:
-    """Fill the template. All text is escaped; scripts are named by their hashes.
+    """Fill the template. All text is escaped, and only scripts with a hash run.
 
     Args:
-        content: Of `collect`.
-        notes: Sentences on what is not shown.
-        pictures: Of `embed_pictures`.
+        content: From `collect`.
+        notes: Sentences about what is not shown.
+        pictures: From `embed_pictures`.
         stamp: As in `build_page`.
     """
     scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw]
@@ -88,7 +92,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["score"] = spell
+    environment.filters["score"] = format_score
     drawn = {
         "colours": COLOURS,
         "stamp": stamp,
@@ -96,8 +100,8 @@ def render(
             {
                 "key": one["key"],
                 "metrics": one["metrics"],
-                "bars": [{k: b[k] for k in ("name", "is_floor", "validation")}
-                         for b in one["bars"]],
+                "baselines": [{k: b[k] for k in BASELINE_KEYS}
+                              for b in one["baselines"]],
                 "groups": [{k: g[k] for k in ("label", "runs", "state")}
                            for g in one["groups"]],
             }

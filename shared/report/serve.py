@@ -1,4 +1,4 @@
-"""A small server for the report page, for this machine only; follows run folders."""
+"""A small server for the report page, on this machine only; watches run folders."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from shared.cli import kill_as_interrupt
-from shared.errors import UserError
-from shared.report.matrix import Judge
+from shared.core.errors import UserError
+from shared.core.signals import kill_as_interrupt
+from shared.report.matrix import VerdictCache
 from shared.report.render import build_page
 
-HOST = "127.0.0.1"  # nobody else on the network sees it
+HOST = "127.0.0.1"  # not visible on the network
 NOTHING = '<!doctype html><meta http-equiv="refresh" content="2"><p>{}</p>'
 WATCHED = ("summary.json", "history.csv", "kernels.json", "*.png")
 
 
 class Page:
-    """The page, made anew when a run folder has changed."""
+    """The page, built again when a run folder has changed."""
 
-    def __init__(self, folders: Mapping[str, Path], judge: Judge | None) -> None:
-        self._folders, self._judge = folders, judge
-        self._lock = threading.Lock()  # one making is enough
+    def __init__(
+        self, folders: Mapping[str, Path], get_verdicts: VerdictCache | None
+    ) -> None:
+        self._folders, self._get_verdicts = folders, get_verdicts
+        self._lock = threading.Lock()  # build once, even for several requests
         self._stamp, self._text = "", ""
 
     def read_stamp(self) -> str:
-        """Return what changes whenever something that the page shows changes."""
+        """Return a stamp that changes whenever the content of the page changes."""
         seen = hashlib.sha256()
         for folder in self._folders.values():
             for pattern in WATCHED:
@@ -38,37 +40,40 @@ class Page:
                     try:
                         facts = path.stat()
                     except OSError:
-                        continue  # taken away just now
+                        continue  # removed meanwhile
                     seen.update(f"{path}{facts.st_mtime_ns}{facts.st_size}".encode())
         return seen.hexdigest()[:16]
 
     def read(self) -> str:
-        """Return the page as it should be now."""
+        """Return the current page."""
         with self._lock:
             stamp = self.read_stamp()
             if stamp != self._stamp:
-                self._text = build_page(self._folders, self._judge, stamp)
+                self._text = build_page(self._folders, self._get_verdicts, stamp)
                 self._stamp = stamp
             return self._text
 
 
 def open_server(page: Page, port: int) -> ThreadingHTTPServer:
-    """Return a server that listens; its `serve_forever` answers.
+    """Return a server that listens; call its `serve_forever` to answer.
 
-    `/` is the page, `/stamp` what tells an old page from a new one.
+    `/` is the page. `/stamp` is its stamp, which changes with the page.
 
     Args:
-        page: What it hands out.
-        port: 0 takes any that is free.
+        page: The page to serve.
+        port: 0 takes any free port.
 
     Raises:
-        UserError: If the port cannot be had.
+        UserError: If the port is not available.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").rpartition(":")[0]
-            if host not in (HOST, "localhost"):  # a foreign site under another name
+            if host not in (
+                HOST,
+                "localhost",
+            ):  # another site that points to this machine
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path == "/stamp":
                 self._answer(page.read_stamp(), "text/plain")
@@ -93,28 +98,33 @@ def open_server(page: Page, port: int) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Stay silent: a page asks every two seconds."""
+            """Print nothing: a page sends a request every two seconds."""
 
     try:
         return ThreadingHTTPServer((HOST, port), Handler)
     except OSError as error:
         raise UserError(
-            f"--port {port}: {error.strerror}; name another, or 0 for any."
+            f"--port {port}: {error.strerror}. Name another port, or 0 for a free one."
         ) from None
 
 
-def serve(folders: Mapping[str, Path], judge: Judge | None, port: int) -> None:
+def serve(
+    folders: Mapping[str, Path], get_verdicts: VerdictCache | None, port: int
+) -> None:
     """Serve the page until Ctrl-C or a kill.
 
     Raises:
-        UserError: If the port cannot be had.
+        UserError: If the port is not available.
     """
-    page = Page(folders, judge)
+    page = Page(folders, get_verdicts)
     with (
         open_server(page, port) as server,
         contextlib.suppress(KeyboardInterrupt),
         kill_as_interrupt(),
     ):
         address = f"http://{HOST}:{server.server_port}/"
-        print(f"Open {address} - it follows what trains; Ctrl-C ends.", flush=True)
+        print(
+            f"Open {address} - it updates while runs train. Ctrl-C stops it.",
+            flush=True,
+        )
         server.serve_forever()

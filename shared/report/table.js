@@ -1,6 +1,6 @@
 "use strict";
 
-// The overview table: sorted by a press on a heading, filtered by words and data set.
+// The overview table: a click on a heading sorts it; words and data set filter it.
 function setUpTable() {
   const table = document.getElementById("table");
   const headings = [...table.tHead.rows[0].cells];
@@ -13,7 +13,7 @@ function setUpTable() {
     return text === "" || isNaN(text) ? text : Number(text);
   }
 
-  // Numbers in order, then texts; what is empty stays last, whichever way.
+  // Numbers by value, texts by alphabet; empty cells stay last in both directions.
   function compare(first, second, column, sign) {
     const one = read(first, column), other = read(second, column);
     if (one === "" || other === "") return (one === "") - (other === "");
@@ -21,7 +21,7 @@ function setUpTable() {
     return sign * String(one).localeCompare(String(other));
   }
 
-  // Within each data set, since scores of different ones do not compare.
+  // Sorts within each data set, since scores on different data are not comparable.
   function sort(column, sign) {
     headings.forEach((heading) => heading.removeAttribute("aria-sort"));
     headings[column].setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");

@@ -1,0 +1,181 @@
+"""What a baseline is: the score of a simple model, or the best achievable score."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.core.cache import cache_dir
+from shared.core.files import write_whole
+from shared.core.statistics import MIN_BLOCKS
+from shared.data.splits import Examples, Splits
+from shared.tasks.task import Task
+
+MAX_BLOCKS = 50
+LEAK_CHANCE = 0.00135
+"""Chance that luck is reported as a leak: three standard errors, one-sided."""
+UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model that is not a network, scored on the same splits as the network.
+
+    Attributes:
+        name: For legends and tables.
+        validation: History column -> score on the validation part.
+        test: History column -> score on the test part.
+        is_best_achievable: Whether no model that reads the same inputs can be expected
+            to score better (the Bayes error).
+        predictions: For the test part, in the form of the network's predictions. None
+            if they were not kept.
+    """
+
+    name: str
+    validation: dict[str, float]
+    test: dict[str, float]
+    is_best_achievable: bool = False
+    predictions: np.ndarray | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the predictions, ready for JSON."""
+        facts = asdict(self)
+        del facts["predictions"]
+        return facts
+
+
+def make_baseline(
+    name: str,
+    data: Splits,
+    predict: Callable[[Examples], np.ndarray],
+    is_best_achievable: bool = False,
+) -> Baseline:
+    """Score a model in the metrics of the task.
+
+    Args:
+        name: For legends and tables.
+        data: Only the validation and test parts are read.
+        predict: Returns a prediction for each example.
+        is_best_achievable: Whether no model can be expected to score better.
+    """
+    scores = {}
+    for part in ("validation", "test"):
+        examples = getattr(data, part)
+        predictions = predict(examples)
+        scores[part] = {
+            column: float(
+                np.mean(data.task.measure(metric, examples.targets, predictions))
+            )
+            for column, metric in data.task.columns.items()
+        }
+    kept = np.asarray(predictions, np.float32)
+    return Baseline(
+        name, **scores, is_best_achievable=is_best_achievable, predictions=kept
+    )
+
+
+def best_achievable(name: str, data: Splits) -> Baseline:
+    """Score the best possible predictions that came with the data."""
+    return make_baseline(
+        name, data, lambda part: part.best_possible, is_best_achievable=True
+    )
+
+
+def constant_baseline(name: str, data: Splits) -> Baseline:
+    """Score the best prediction that reads no input, whatever the task.
+
+    Two classes: the share of class 1. Several classes: their shares. Numbers: the mean.
+    All come from the training part.
+    """
+    constant = data.task.predict_constant(np.asarray(data.train.targets))
+    return make_baseline(
+        name, data, lambda part: np.broadcast_to(constant, (len(part), *constant.shape))
+    )
+
+
+def check_for_leak(
+    task: Task, test: Examples, predictions: np.ndarray
+) -> dict[str, Any] | None:
+    """Compare held-out predictions with the best possible ones, example by example.
+
+    A score clearly better than the best possible is a leak: the network has read what
+    it must not read. Chance allows a small difference, so the difference is compared
+    with its standard error. That comes from the means of blocks of neighbouring
+    examples, because neighbours in a series are not independent. With few blocks the
+    difference must be larger (Student's t). With fewer than ten there is no verdict.
+
+    Args:
+        task: Its score must have a value for each example.
+        test: With or without the best possible predictions.
+        predictions: The network's.
+
+    Returns:
+        `best_achievable`, `difference` (above 0: the network is worse),
+        `standard_error` and whether it is a `leak`. The last two are None if the test
+        part is too short. None if the best possible predictions are not known.
+    """
+    metric = task.score.metric
+    if test.best_possible is None or metric not in task.measures:
+        return None
+    reached = task.measure(metric, test.targets, predictions)
+    best = task.measure(metric, test.targets, test.best_possible)
+    behind = (best - reached) if task.score.higher_is_better else (reached - best)
+    difference = float(np.mean(behind))
+    error = leak = None
+    num_blocks = min(MAX_BLOCKS, len(behind) // test.dependence)
+    if num_blocks >= MIN_BLOCKS:
+        from scipy.stats import t
+
+        means = [np.mean(block) for block in np.array_split(behind, num_blocks)]
+        error = float(np.std(means, ddof=1) / np.sqrt(num_blocks))
+        leak = bool(difference < -t.isf(LEAK_CHANCE, num_blocks - 1) * error)
+    return {
+        "best_achievable": float(np.mean(best)),
+        "difference": difference,
+        "standard_error": error,
+        "leak": leak,
+    }
+
+
+def cached_baselines(
+    key: str, make: Callable[[], list[Baseline]], message: str
+) -> list[Baseline]:
+    """Return baselines from the cache, or compute and cache them.
+
+    Args:
+        key: File name in the cache. It must differ if the baselines can differ.
+        make: Computes the baselines.
+        message: Printed before the computation.
+    """
+    path = cache_dir() / "baselines" / f"{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored["facts"]))
+            return [
+                Baseline(**fact, predictions=stored[f"predictions_{k}"])
+                for k, fact in enumerate(facts)
+            ]
+    except UNREADABLE:
+        print(message, flush=True)
+    baselines = make()
+    arrays = {f"predictions_{k}": one.predictions for k, one in enumerate(baselines)}
+    arrays["facts"] = np.array(json.dumps([one.facts() for one in baselines]))
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    try:
+        write_whole(path, write)
+    except OSError as error:
+        print(f"The baselines are not cached ({error.strerror}: {path})")
+    return baselines

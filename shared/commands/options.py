@@ -1,0 +1,63 @@
+"""The flags that every recipe has in addition to its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from shared.core.errors import UserError, check_at_least
+from shared.core.flags import parse
+from shared.core.roles import Role
+from shared.sweeps.seeds import parse_seeds
+
+Config = TypeVar("Config")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """Where the results go, how many seeds train, and on how many cores."""
+
+    results_dir: Annotated[Path | None, Role.OUTPUT] = None
+    """Folder of all runs; None is results/runs of the project."""
+    kernels: Annotated[bool, Role.OUTPUT] = False
+    """Only print the kernel of the recurrent layer for these and other flags."""
+    seeds: Annotated[str | None, Role.SEED] = None
+    """Train once for each of these seeds, e.g. 0-4 or 0,3,7. Replaces --seed."""
+    workers: Annotated[int, Role.COMPUTATION] = 1
+    """With --seeds: number of trainings at a time. Each uses its share of the cores."""
+    threads: Annotated[int | None, Role.COMPUTATION] = None
+    """Number of cores to use; None takes all (with --workers: an equal share each)."""
+
+    def validate(self) -> None:
+        """Refuse values that cannot work.
+
+        Raises:
+            UserError: With the flag, what it takes and how to fix it.
+        """
+        check_at_least(self, {"workers": 1, "threads": 1})
+        if self.seeds is not None:
+            parse_seeds(self.seeds)
+        if self.workers > 1 and self.seeds is None:
+            raise UserError(
+                f"--workers {self.workers}: needs --seeds, because one training takes "
+                "one worker. Add e.g. --seeds 0-4, or omit --workers."
+            )
+
+
+def parse_recipe(
+    config_type: type[Config], flags: Sequence[str], prog: str, description: str
+) -> tuple[Config, RunOptions]:
+    """Return the recipe's own flags and those that every recipe has."""
+    # A subclass, since tyro reads the help of a flag where its class is written.
+    both = dataclasses.make_dataclass(
+        "Options",
+        [("options", RunOptions, RunOptions())],
+        bases=(config_type,),
+        frozen=True,
+    )
+    parsed = parse(both, flags, prog, description)
+    names = [field.name for field in dataclasses.fields(config_type)]
+    config = config_type(**{name: getattr(parsed, name) for name in names})
+    return config, parsed.options

@@ -1,0 +1,146 @@
+"""From the command line to a run: flags, checks, errors, and the end of a run."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.commands.options import RunOptions, parse_recipe
+from shared.core.backend import import_keras, limit_threads, read_threads
+from shared.core.errors import UserError
+from shared.core.flags import (
+    drop_flags,
+    list_changes,
+    one_line_errors,
+    resolve_config,
+)
+from shared.core.roles import read_settings
+from shared.core.signals import INTERRUPTED, kill_as_interrupt
+
+Config = TypeVar("Config")
+
+
+def main(
+    config_type: type[Config],
+    run: Callable[[Config, Any], None],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Parse the flags of a recipe, run it, and leave a complete folder.
+
+    The process ends with status 2 after a bad input (one line on stderr), and with
+    status 130 after Ctrl-C or a kill that it can catch.
+
+    Args:
+        config_type: The recipe's frozen dataclass; nested dataclasses become groups
+            of flags without a prefix.
+        run: The recipe's `run(config, folder)`.
+        arguments: Flags; None takes the arguments of the process.
+    """
+    path = Path(inspect.getfile(run))
+    recipe = path.stem.replace("_", "-")
+    description = inspect.getdoc(inspect.getmodule(run)) or ""
+    flags = sys.argv[1:] if arguments is None else list(arguments)
+    command = shlex.join(["python", f"recipes/{path.name}", *flags])
+    with one_line_errors("--results-dir"):
+        typed, options = parse_recipe(config_type, flags, path.name, description)
+        options.validate()
+        if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
+            raise UserError("--seed with --seeds: omit one of the two.")
+        if threads := options.threads or read_threads():
+            limit_threads(threads)
+        config = resolve_config(typed)
+        if options.kernels:
+            from shared.kernels.table import show_kernels
+
+            show_kernels(typed)
+            return
+        changed = list_changes(typed, config_type())
+        if options.seeds is not None:
+            if options.workers > 1 and changed.get("kernel") == "auto":
+                raise UserError(
+                    f"--kernel auto with --workers {options.workers}: several "
+                    "trainings at a time would disturb the measurement. Name a kernel, "
+                    "or omit --workers."
+                )
+            _run_seeds(path, flags, options)
+            return
+        _run_to_the_end(recipe, config, run, changed, command, options)
+
+
+def _run_to_the_end(
+    recipe: str,
+    config: Any,
+    run: Callable[[Any, Any], None],
+    changed: dict[str, Any],
+    command: str,
+    options: RunOptions,
+) -> None:
+    from shared.runs.reader import RUNS
+    from shared.runs.writer import RunFolder
+
+    root = options.results_dir or RUNS
+    root.mkdir(parents=True, exist_ok=True)  # fails here, not after the training
+    folder = RunFolder(recipe, read_settings(config), changed, command, root)
+    try:
+        with kill_as_interrupt():
+            import_keras()
+            run(config, folder)
+    except KeyboardInterrupt:
+        folder.close("interrupted", "Stopped by Ctrl-C or a kill.")
+        _show(folder)
+        sys.exit(INTERRUPTED)
+    except BaseException as error:
+        folder.close("failed", f"{type(error).__name__}: {error}")
+        raise
+    _show(folder)
+
+
+def _run_seeds(path: Path, flags: Sequence[str], options: RunOptions) -> None:
+    """Train once per seed and print the results together."""
+    from shared.compare.comparison import show_groups
+    from shared.runs.groups import choose_runs, group_runs
+    from shared.runs.reader import RUNS
+    from shared.sweeps.seeds import parse_seeds
+    from shared.sweeps.workers import train_seeds
+
+    seeds = parse_seeds(options.seeds)
+    rest = drop_flags(flags, ["--seeds", "--workers", "--threads"])
+    threads = options.threads or read_threads()
+    try:
+        with kill_as_interrupt():
+            workers = train_seeds(path, rest, seeds, options.workers, threads)
+    except KeyboardInterrupt:
+        print("Interrupted. Every run that had started has its own folder.")
+        sys.exit(INTERRUPTED)
+    failed = [worker for worker in workers if worker.status]
+    for worker in failed:
+        last = worker.tail[-1] if worker.tail else "(it printed nothing)"
+        print(
+            f"seed {worker.seed} stopped with status {worker.status}: {last}",
+            file=sys.stderr,
+        )
+    folders = [str(w.folder) for w in workers if not w.status and w.folder]
+    if folders:
+        runs, _ = choose_runs(folders, options.results_dir or RUNS)
+        show_groups(group_runs(runs))
+    if failed:
+        sys.exit(2 if all(worker.status == 2 for worker in failed) else 1)
+
+
+def _show(folder: Any) -> None:
+    """Draw the pictures of a run and print its results."""
+    from shared.plots.run_figures import draw_run
+    from shared.runs.reader import find_runs, read_run
+    from shared.runs.terminal import show_run
+
+    if folder.path is None:
+        print("\nInterrupted before training. No folder was written.")
+        return
+    run = read_run(folder.path)
+    for name, figure in draw_run(run):
+        folder.write_figure(name, figure)
+    show_run(run, find_runs(folder.root, folder.recipe))

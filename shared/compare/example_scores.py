@@ -1,0 +1,105 @@
+"""Scores of every test example, read from run folders and aligned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+
+from shared.runs.groups import Group
+from shared.runs.reader import Run, read_predictions
+
+
+@dataclass(frozen=True)
+class ExampleScores:
+    """The test of one run, example by example.
+
+    Attributes:
+        targets: The true values.
+        scores: Scores of the network, (num_examples,).
+        baseline_scores: Name of a baseline -> its scores.
+        times: When the targets were measured; None without times.
+        dependence: How many neighbouring examples may depend on each other.
+        drawn_per_seed: Whether every seed has other test examples.
+    """
+
+    targets: np.ndarray
+    scores: np.ndarray
+    baseline_scores: dict[str, np.ndarray]
+    times: np.ndarray | None
+    dependence: int
+    drawn_per_seed: bool
+
+
+def read_tests(group: Group) -> dict[int, ExampleScores]:
+    """Return seed -> test of every run of a group that saved its predictions."""
+    tests = {}
+    for run in group.runs:
+        stored = read_predictions(run)
+        if stored is not None and (test := _score(run, stored)) is not None:
+            tests[run.seed] = test
+    return tests
+
+
+def align_tests(
+    one: dict[int, ExampleScores], other: dict[int, ExampleScores]
+) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], bool]:
+    """Return the scores of two groups on the same test examples.
+
+    Returns:
+        Seed -> scores of each, and whether all seeds have the same examples.
+
+    Raises:
+        ValueError: If they have no test example in common.
+    """
+    tests = [*one.values(), *other.values()]
+    if all(test.times is not None for test in tests):
+        times = reduce(np.intersect1d, [test.times for test in tests])
+        rows = [np.searchsorted(test.times, times) for test in tests]
+        targets = [test.targets[row] for test, row in zip(tests, rows, strict=True)]
+        if not len(times) or any(not np.allclose(targets[0], t) for t in targets):
+            raise ValueError("the two were not tested on the same period of time")
+        cut = [
+            replace(test, scores=test.scores[row])
+            for test, row in zip(tests, rows, strict=True)
+        ]
+        one = dict(zip(one, cut[: len(one)], strict=True))
+        other = dict(zip(other, cut[len(one) :], strict=True))
+        same = True
+    else:
+        same = not any(test.drawn_per_seed for test in tests) and all(
+            np.array_equal(tests[0].targets, test.targets) for test in tests
+        )
+    paired = all(
+        same or np.array_equal(one[seed].targets, other[seed].targets)
+        for seed in one.keys() & other.keys()
+    )
+    second = {
+        # Seeds with other examples have only their number in common.
+        seed if paired else -1 - seed: test.scores
+        for seed, test in other.items()
+    }
+    return {seed: test.scores for seed, test in one.items()}, second, same
+
+
+def _score(run: Run, stored: dict[str, np.ndarray]) -> ExampleScores | None:
+    """Score every test example; None if the score has no number for each of them."""
+    task, metric, targets = run.task, run.score.metric, stored["targets"]
+    if metric not in task.measures:
+        return None
+    scores = task.measure(metric, targets, stored["predictions"])
+    if not np.isfinite(scores).all():
+        return None
+    return ExampleScores(
+        targets=targets,
+        scores=scores,
+        baseline_scores={
+            name.removeprefix("baseline "): task.measure(metric, targets, values)
+            for name, values in stored.items()
+            if name.startswith("baseline ")
+        },
+        times=stored.get("times"),
+        dependence=int(stored["dependence"]),
+        drawn_per_seed=run.config["data_facts"]["test_depends_on_seed"],
+    )

@@ -1,0 +1,91 @@
+"""Start Keras on TensorFlow, quietly."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from shared.core.environment import THREADS
+from shared.core.errors import UserError
+
+
+def import_keras() -> None:
+    """Import Keras with TensorFlow, without their start-up messages on the screen.
+
+    TensorFlow writes the messages directly to the error stream of the process, and
+    nothing can silence it in time. So this function redirects the stream to a file and
+    shows the content only after a failure.
+
+    Raises:
+        UserError: If `KERAS_BACKEND` names another backend.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    if (
+        backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    ) != "tensorflow":
+        raise UserError(
+            f"KERAS_BACKEND={backend}: the recipes run on tensorflow only. Unset it."
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            messages.seek(0)
+            os.write(screen, messages.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def read_threads() -> int | None:
+    """Return how many cores the environment allows; None if it sets no limit.
+
+    Raises:
+        UserError: If `RNN_RECIPES_THREADS` is not a number from 1 up.
+    """
+    text = os.environ.get(THREADS, "")
+    if text and not (text.isdecimal() and int(text)):
+        raise UserError(
+            f"{THREADS}={text}: takes a number of cores, e.g. {THREADS}=2. "
+            "Set one, or unset the variable."
+        )
+    return int(text) if text else None
+
+
+def limit_threads(threads: int) -> None:
+    """Limit the cores of TensorFlow, of the compiled loop and of BLAS.
+
+    Call it before TensorFlow is imported. The numbers of a run stay the same.
+
+    Args:
+        threads: Largest number of cores to use.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)  # for NumPy, which is imported already
+    for name in (
+        THREADS,
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ[name] = str(threads)
+
+
+def count_gpus() -> int:
+    """Return how many GPUs TensorFlow sees."""
+    import_keras()
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))

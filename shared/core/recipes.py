@@ -1,0 +1,71 @@
+"""The recipes of this project: listed without an import, loaded by name.
+
+This is the only place under `shared/` that reaches the modules in `recipes/`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+FOLDER = PROJECT / "recipes"
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What a recipe file says about itself.
+
+    Attributes:
+        name: Name with dashes, e.g. `imdb-gru`.
+        question: First line of the docstring.
+        varies: What the recipe changes, from `VARIES`; empty if it does not say.
+        reference: The flags of each published experiment, from `REFERENCE`; an empty
+            dict is the recipe at its defaults. A private recipe has none.
+    """
+
+    name: str
+    question: str
+    varies: str = ""
+    reference: tuple[dict[str, Any], ...] = ()
+
+
+def list_recipes(folder: Path | None = None) -> dict[str, RecipeInfo]:
+    """Return every recipe by its name with dashes. Nothing is imported."""
+    recipes = {}
+    for path in sorted((folder or FOLDER).glob("[a-z]*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id in ("VARIES", "REFERENCE")
+        }
+        name = path.stem.replace("_", "-")
+        recipes[name] = RecipeInfo(
+            name,
+            (ast.get_docstring(tree) or "").partition("\n")[0],
+            constants.get("VARIES", ""),
+            tuple(constants.get("REFERENCE", ())),
+        )
+    return recipes
+
+
+def load_recipe(name: str) -> Any | None:
+    """Return the module of a recipe; None if there is no such recipe.
+
+    Args:
+        name: Name with dashes.
+
+    Returns:
+        A module with `Config`, `load_data`, `build_model` and `run`.
+    """
+    stem = name.replace("-", "_")
+    if not stem.isidentifier() or not importlib.util.find_spec(f"recipes.{stem}"):
+        return None
+    return importlib.import_module(f"recipes.{stem}")

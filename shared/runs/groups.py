@@ -1,0 +1,231 @@
+"""Runs found by name, and runs grouped into repeats of one experiment."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.core.errors import UserError, format_flag, format_value
+from shared.core.roles import READ_BY_BASELINES, REPEATS, Role
+from shared.runs.reader import Run, find_runs, read_run
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one experiment: same recipe, flags and data, different seeds.
+
+    Attributes:
+        label: The recipe and the flags that differ from its defaults.
+        data: Name of the data set. Hash or split follow where the name alone is
+            ambiguous. Groups on different data sets are never compared.
+        runs: One run per seed, in order of seed.
+    """
+
+    label: str
+    data: str
+    runs: list[Run]
+
+
+def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]:
+    """Return the runs that recipe names and run folders name, oldest first.
+
+    A recipe name means its finished runs, and for the newest one of each seed. A
+    run named by its folder is always included.
+
+    Args:
+        names: Recipe names, or paths of run folders; empty means all recipes.
+        root: Folder of all runs.
+
+    Returns:
+        Runs with at least one epoch, and a sentence for each kind left out.
+
+    Raises:
+        UserError: If a name matches nothing, or no run is left to compare.
+    """
+    named: list[Run] = []
+    found: list[Run] = []
+    unfinished = 0
+    for name in list(names) or [None]:
+        if name is not None and (Path(name) / "summary.json").is_file():
+            named.append(_read_named(name))
+            continue
+        recipe = name and Path(name).name.replace("_", "-")
+        runs = find_runs(root, recipe) if recipe is None or is_name(recipe) else []
+        if not runs:
+            raise UserError(explain_missing(name, root))
+        finished = [run for run in runs if run.state == "finished" and run.history]
+        unfinished += len(runs) - len(finished)
+        if name is not None and not finished:
+            raise UserError(
+                f"{name}: none of its {len(runs)} runs has finished. Run make "
+                f"{recipe}, or name a run folder."
+            )
+        found += finished
+    chosen = {run.path.resolve(): run for run in [*keep_newest(found), *named]}
+    if not chosen:
+        raise UserError(f"No run in {root} has finished. Run a recipe to its end.")
+    notes = []
+    if unfinished:
+        notes.append(f"Left out: {unfinished} that did not finish (name its folder).")
+    if repeats := len({run.path.resolve() for run in found} - set(chosen)):
+        notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
+    return _by_age(chosen.values()), notes
+
+
+def keep_newest(runs: Iterable[Run]) -> list[Run]:
+    """Return the newest run of every experiment and seed, oldest first."""
+    runs = _by_age(runs)
+    keys = _list_experiments(runs)
+    newest = {(key, run.seed): run for key, run in zip(keys, runs, strict=True)}
+    return _by_age(newest.values())
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Group the seeds of each experiment; sort by data set and label.
+
+    A run that did not finish, or that repeats a seed, is a separate group.
+    """
+    groups: dict[tuple, dict[int, Run]] = {}
+    runs = list(runs)
+    for experiment, run in zip(_list_experiments(runs), runs, strict=True):
+        key = (*experiment, run.state, "")
+        if run.seed in groups.get(key, {}) or run.state != "finished":
+            key = (*key[:-1], run.path.name)
+        groups.setdefault(key, {})[run.seed] = run
+    names = _name_data(key[:3] for key in groups)
+    made = [
+        Group(
+            " ".join([_label(seeds), key[-1]]).strip(),
+            names[key[:3]],
+            [seeds[seed] for seed in sorted(seeds)],
+        )
+        for key, seeds in groups.items()
+    ]
+    return sorted(made, key=lambda group: (group.data, group.label))
+
+
+def list_baselines(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Return the baselines of groups on one data set, averaged over the seeds.
+
+    Groups that differ in a flag of the data or of the split have different baselines.
+    Their names then end with the label of the group.
+
+    Args:
+        groups: At least one, all on one data set.
+    """
+    found: dict[tuple, dict[int, dict[str, Any]]] = {}  # (name, reads) -> by seed
+    owners: dict[tuple, str] = {}
+    for group in groups:
+        for run in group.runs:
+            names = run.list_names(*READ_BY_BASELINES)
+            reads = tuple((k, str(run.settings[k])) for k in sorted(names))
+            for baseline in run.summary["baselines"]:
+                key = (baseline["name"], reads)
+                found.setdefault(key, {}).setdefault(run.seed, baseline)
+                owners.setdefault(key, group.label)
+    times = Counter(name for name, _ in found)
+    return [
+        {
+            "name": name if times[name] == 1 else f"{name} ({owners[name, reads]})",
+            "is_best_achievable": next(iter(seeds.values())).get(
+                "is_best_achievable", False
+            ),
+        }
+        | {
+            part: _average([one[part] for one in seeds.values()])
+            for part in ("validation", "test")
+        }
+        for (name, reads), seeds in found.items()
+    ]
+
+
+def _list_experiments(runs: Sequence[Run]) -> list[tuple]:
+    """Return a key for each run; all seeds of one experiment have the same key.
+
+    Some runs of a recipe may be older than one of its flags. Such a flag counts only
+    where it was changed, because the default of a new flag changes nothing.
+    """
+    known: dict[str, set[str]] = {}
+    for run in runs:
+        names = set(run.settings)
+        known[run.recipe] = known.get(run.recipe, names) & names
+    experiments = []
+    for run in runs:
+        names = known[run.recipe] | set(run.config["changed"])
+        names -= run.list_names(*REPEATS)
+        flags = sorted((k, str(v)) for k, v in run.settings.items() if k in names)
+        splits = run.list_names(Role.SPLIT)
+        split = tuple(flag for flag in flags if flag[0] in splits)
+        key = (run.data, run.data_hash, split, run.recipe, tuple(flags))
+        experiments.append(key)
+    return experiments
+
+
+def _by_age(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.path.name)
+
+
+def _read_named(name: str) -> Run:
+    try:
+        run = read_run(Path(name))
+    except ValueError as error:
+        raise UserError(f"{error}. Name another folder.") from None
+    if not run.history:
+        raise UserError(f"{name}: holds no epoch yet. Name another run.")
+    return run
+
+
+def _name_data(keys: Iterable[tuple]) -> dict[tuple, str]:
+    """Return a name for each data set, with hash or split where names are equal.
+
+    Args:
+        keys: Name, SHA-256 and split of each.
+    """
+    keys = set(keys)
+    names = {}
+    for name, sha256, split in keys:
+        alike = [other for other in keys if other[0] == name]
+        marks = [sha256[:8]] if len({other[1] for other in alike}) > 1 else []
+        marks += [
+            f"{format_flag(flag)} {value}"
+            for flag, value in split
+            if any((flag, value) not in other[2] for other in alike)
+        ]
+        names[name, sha256, split] = f"{name} ({', '.join(marks)})" if marks else name
+    return names
+
+
+def _label(seeds: dict[int, Run]) -> str:
+    """Return the recipe, the flags that differ from its defaults, and the state."""
+    run = next(iter(seeds.values()))
+    flags = [
+        format_value(name, value)
+        for name, value in run.config.get("changed", {}).items()
+        if name not in run.list_names(*REPEATS)
+    ]
+    state = [] if run.state == "finished" else [f"({run.state})"]
+    return " ".join([run.recipe, *flags, *state])
+
+
+def _average(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = [n for n in scores[0] if all(s.get(n) is not None for s in scores)]
+    return {name: statistics.fmean(score[name] for score in scores) for name in names}
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text is a possible name of a recipe."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", text) is not None
+
+
+def explain_missing(name: str | None, root: Path) -> str:
+    """Return the error for a name without runs, or for a folder without any run."""
+    known = sorted({run.recipe for run in find_runs(root)})
+    if name is None:
+        return f"No run in {root}. Start with make imdb-gru."
+    found = f"There are runs of: {', '.join(known)}" if known else "There is no run yet"
+    return f"{name}: no such run folder, and no runs of a recipe of that name. {found}."

@@ -1,0 +1,190 @@
+"""The trainings of the reference: those that the recipes declare."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared.core.errors import UserError, format_value
+from shared.core.recipes import list_recipes, load_recipe
+from shared.core.roles import REPEATS, Flag, Role, list_flags, read_settings
+from shared.runs.reader import Run
+from shared.sweeps.trials import format_command
+
+FEWEST_SEEDS = 3  # for a recipe with slow epochs
+SLOW = 60  # seconds per epoch
+WEATHERS = ("jena-2009-2016", "jena-2020")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe with some flags, trained with several seeds.
+
+    Attributes:
+        recipe: Name with dashes.
+        changes: Field name and value of every flag that differs from the recipe's
+            defaults, in the order of its settings.
+    """
+
+    recipe: str
+    changes: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The recipe and its flags, as `shared.runs.groups` labels a group of runs."""
+        return " ".join(filter(None, [self.recipe, self.flags]))
+
+    @property
+    def flags(self) -> str:
+        """The flags as on a command line."""
+        return " ".join(format_value(name, value) for name, value in self.changes)
+
+    @property
+    def slug(self) -> str:
+        """The flags as part of a folder name; empty without flags."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.flags.lower()).strip("-")
+
+    def list_data(self, weather: str) -> dict[str, str]:
+        """Return the flag that selects real data; empty for generated tasks.
+
+        Args:
+            weather: One of `WEATHERS`.
+        """
+        flag = load_flags(self.recipe).get("data")
+        choices = typing.get_args(flag.hint) if flag else ()
+        found = [name for name in ("imdb", weather) if name in choices]
+        return {"data": found[0]} if found else {}
+
+
+@dataclass(frozen=True)
+class ReferenceTrial:
+    """One training: an experiment with one seed."""
+
+    experiment: Experiment
+    seed: int
+    weather: str
+
+    @property
+    def label(self) -> str:
+        """Name for one line of output."""
+        return f"{self.experiment.label}, seed {self.seed}"
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Every flag on the command line except the seed."""
+        data = self.experiment.list_data(self.weather)
+        return dict(self.experiment.changes) | data
+
+    def command(self, results_dir: Path) -> list[str]:
+        """Return the command line of the training, without `--threads`."""
+        settings = self.changes | {"seed": self.seed}
+        return format_command(self.experiment.recipe, settings, results_dir)
+
+    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
+        """Return whether a finished run is this training under these versions.
+
+        Every setting must have its value of today. A setting that the suite resolves
+        must have been requested in the same way. A flag that did not exist yet is
+        ignored, because the default of a new flag changes nothing.
+        """
+        if run.recipe != self.experiment.recipe or run.state != "finished":
+            return False
+        if run.seed != self.seed or run.config["versions"] != versions:
+            return False
+        if run.data != self.changes.get("data", run.data):
+            return False
+        requested = dict(self.experiment.changes)
+        flags = load_flags(run.recipe)
+        expected = load_defaults(run.recipe) | requested
+        resolved = {name for name, flag in flags.items() if flag.resolved}
+        free = {
+            name
+            for name, flag in flags.items()
+            if flag.role in REPEATS and not _is_amount(flag)
+        }
+        known = {k: v for k, v in expected.items() if k in run.settings}
+        known |= requested
+        changed = run.config["changed"]
+        return (
+            run.settings.keys() <= expected.keys()
+            and all(
+                run.settings.get(name) == value
+                for name, value in known.items()
+                if name not in free | resolved
+            )
+            and all(changed.get(name) == requested.get(name) for name in resolved)
+        )
+
+
+def takes_type(flag: Flag, kind: type) -> bool:
+    """Return whether a flag accepts values of a type: `Path | None` accepts `Path`."""
+    return kind in (flag.hint, *typing.get_args(flag.hint))
+
+
+def _is_amount(flag: Flag) -> bool:
+    """Return whether a flag says how much of the data to read."""
+    return flag.role is Role.SOURCE and takes_type(flag, int)
+
+
+@cache
+def load_flags(recipe: str) -> dict[str, Flag]:
+    """Return the flags of a recipe at its defaults, by name."""
+    return {flag.name: flag for flag in list_flags(load_recipe(recipe).Config())}
+
+
+@cache
+def load_defaults(recipe: str) -> dict[str, Any]:
+    """Return the flat default settings of a recipe, in the form of JSON."""
+    values = read_settings(load_recipe(recipe).Config()).values
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def make_experiment(recipe: str, **changes: Any) -> Experiment:
+    """Return an experiment; changes that equal the defaults are dropped."""
+    defaults = load_defaults(recipe)
+    kept = {k: changes[k] for k in defaults if k in changes}
+    return Experiment(
+        recipe, tuple((k, value) for k, value in kept.items() if value != defaults[k])
+    )
+
+
+def list_experiments(recipes: Sequence[str] = ()) -> list[Experiment]:
+    """Return the experiments that recipes declare in `REFERENCE`.
+
+    Args:
+        recipes: Names with dashes or underscores; empty means all published recipes.
+            A private recipe that is named here has one experiment, its defaults.
+
+    Raises:
+        UserError: If there is no such recipe.
+    """
+    known = list_recipes()
+    wanted = [name.replace("_", "-") for name in recipes]
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"--recipes {name}: no such recipe. make help lists them.")
+    experiments = []
+    for name in wanted or known:
+        declared = known[name].reference or (({},) if wanted else ())
+        experiments += [make_experiment(name, **changes) for changes in declared]
+    return list(dict.fromkeys(experiments))
+
+
+def find_weather() -> str:
+    """Return the weather file found here, else the one that can be downloaded.
+
+    Raises:
+        UserError: If the user's data folder does not exist.
+    """
+    from shared.data.sources import find_source
+    from shared.data.weather.dataset import FILES
+
+    for name in WEATHERS:
+        if find_source(FILES[name], None, None, None)[0] is not None:
+            return name
+    return WEATHERS[0]

@@ -1,0 +1,363 @@
+"""What a task is: how it is fitted, scored, compared with baselines and shown.
+
+The data contain their task (`data.task`). A run folder records it. All code that reads
+the folder uses the task and never the name of a metric.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from shared.core.errors import UserError
+from shared.tasks.score import ACCURACY, CROSS_ENTROPY, SQUARED_ERROR, Score
+
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Targets and predictions -> one value per example, float64, (num_examples,)."""
+SMALLEST = 1e-7
+"""Probabilities are kept this far from 0 and 1, as in Keras."""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """One kind of task.
+
+    Attributes:
+        score: The metric that picks the epoch and ranks the runs.
+    """
+
+    score: Score
+    kind: ClassVar[str]
+    loss: ClassVar[str]
+    """Name of the Keras loss."""
+    figures: ClassVar[tuple[str, ...]] = ()
+    """Names of the pictures that a run of this task can have besides its curves."""
+
+    @property
+    @abstractmethod
+    def measures(self) -> dict[str, Measure]:
+        """Metric -> its value per example. The mean over the examples is the metric."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """History column -> the metric of a baseline in that column."""
+
+    @abstractmethod
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the best prediction that ignores the input.
+
+        Args:
+            targets: Targets of the training part.
+
+        Returns:
+            One prediction of the network's shape, without the axis of the examples.
+        """
+
+    @abstractmethod
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write one prediction for people."""
+
+    def metrics(self) -> list[Any]:
+        """Return new metrics for `model.compile`, the score among them."""
+        return [name for name in self.columns.values() if name in ("accuracy", "mae")]
+
+    def measure(
+        self, metric: str, targets: np.ndarray, predictions: np.ndarray
+    ) -> np.ndarray:
+        """Return one value of a metric per example.
+
+        Args:
+            metric: One of `measures`.
+            targets: (num_examples, ...).
+            predictions: (num_examples, ...), as the network returns them.
+
+        Returns:
+            float64, (num_examples,).
+
+        Raises:
+            KeyError: If the metric has no value per example, such as AUC.
+            UserError: If targets and predictions do not have the shapes of this task.
+        """
+        measure = self.measures[metric]
+        targets = np.asarray(targets)
+        predictions = np.asarray(predictions, np.float64)
+        try:
+            values = measure(targets, predictions)
+        except (ValueError, IndexError):  # the shapes do not fit each other
+            values = None
+        if values is None or values.shape != (len(targets),):
+            raise UserError(
+                f"Targets {targets.shape} and predictions {predictions.shape} do not "
+                f"fit the task {self.kind}. Choose another task in load_data, or "
+                "change the last layer."
+            )
+        return values.astype(np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the kind and all fields, ready for JSON."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"kind": self.kind} | values | {"score": self.score.to_json()}
+
+
+@dataclass(frozen=True)
+class BinaryClassification(Task):
+    """Two classes. Targets: 0 or 1, (n,). Predictions: probability of class 1, (n,).
+
+    Attributes:
+        classes: Names of class 0 and class 1.
+    """
+
+    score: Score = ACCURACY
+    classes: tuple[str, ...] = ("0", "1")
+    kind: ClassVar[str] = "binary_classification"
+    loss: ClassVar[str] = "binary_crossentropy"
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Accuracy and cross-entropy. A probability of 0.5 counts as class 0."""
+        return {
+            "accuracy": lambda t, p: (p > 0.5) == (t > 0.5),
+            "cross_entropy": lambda t, p: _surprise(np.where(t > 0.5, p, 1 - p)),
+        }
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Accuracy, and the loss as cross-entropy."""
+        return {"accuracy": "accuracy", "loss": "cross_entropy"}
+
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the share of class 1."""
+        return np.asarray(np.mean(targets))
+
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write the likelier class and its probability."""
+        share = float(prediction)
+        name, share = (
+            (self.classes[1], share) if share > 0.5 else (self.classes[0], 1 - share)
+        )
+        return f"{name} ({share:.2f})"
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Several classes. Targets: 0 to k - 1, (n,). Predictions: probabilities, (n, k).
+
+    Attributes:
+        classes: Names of the classes.
+    """
+
+    score: Score = ACCURACY
+    classes: tuple[str, ...] = ()
+    kind: ClassVar[str] = "classification"
+    loss: ClassVar[str] = "sparse_categorical_crossentropy"
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Accuracy and cross-entropy."""
+        return {
+            "accuracy": lambda t, p: p.argmax(axis=1) == t.astype(np.int64),
+            "cross_entropy": lambda t, p: _surprise(_pick_class(p, t)),
+        }
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Accuracy, and the loss as cross-entropy."""
+        return {"accuracy": "accuracy", "loss": "cross_entropy"}
+
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the share of every class, (k,)."""
+        counts = np.bincount(targets.astype(np.int64), minlength=len(self.classes))
+        return counts / counts.sum()
+
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write the likeliest class and its probability."""
+        best = int(np.argmax(prediction))
+        return f"{self._name(best)} ({float(prediction[best]):.2f})"
+
+    def _name(self, number: int) -> str:
+        return self.classes[number] if number < len(self.classes) else str(number)
+
+
+@dataclass(frozen=True)
+class NextToken(Classification):
+    """The next token of a text. Targets and predictions are those of several classes.
+
+    Attributes:
+        classes: The tokens.
+    """
+
+    score: Score = CROSS_ENTROPY
+    kind: ClassVar[str] = "next_token"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Cross-entropy, which is also the loss, and accuracy."""
+        return {
+            "loss": "cross_entropy",
+            "cross_entropy": "cross_entropy",
+            "accuracy": "accuracy",
+        }
+
+    def metrics(self) -> list[Any]:
+        """Return new metrics for `model.compile`: cross-entropy and accuracy."""
+        from keras.metrics import SparseCategoricalCrossentropy
+
+        return [SparseCategoricalCrossentropy(name="cross_entropy"), "accuracy"]
+
+
+@dataclass(frozen=True)
+class StepLabelling(Classification):
+    """A class per step. Targets (n, steps). Predictions: probabilities, (n, steps, k).
+
+    The accuracy of an example is the share of its steps with the right class.
+
+    Attributes:
+        ignore: Label of steps that do not count, such as padding.
+    """
+
+    ignore: int = -1
+    kind: ClassVar[str] = "step_labelling"
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Accuracy and cross-entropy, each the mean over the steps that count."""
+        return {
+            "accuracy": self._average(lambda t, p: p.argmax(axis=2) == t),
+            "cross_entropy": self._average(
+                lambda t, p: _surprise(
+                    np.take_along_axis(p, np.maximum(t, 0)[:, :, None], axis=2)[..., 0]
+                )
+            ),
+        }
+
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the share of every class at every step, (steps, k)."""
+        shares = super().predict_constant(targets[targets != self.ignore])
+        return np.tile(shares, (targets.shape[1], 1))
+
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write the likeliest class of every step."""
+        return " ".join(self._name(int(k)) for k in np.argmax(prediction, axis=-1))
+
+    def _average(self, measure: Measure) -> Measure:
+        def average(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+            if predictions.shape[:2] != targets.shape or predictions.ndim != 3:
+                raise ValueError("a label per step needs (n, steps, classes)")
+            labels = targets.astype(np.int64)
+            counts = labels != self.ignore
+            values = np.where(counts, measure(labels, predictions), 0.0)
+            return values.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+
+        return average
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """One number. Targets and predictions (n,).
+
+    Attributes:
+        quantity: Label of the target on axes: `T (degC)`.
+    """
+
+    score: Score = SQUARED_ERROR
+    quantity: str = ""
+    kind: ClassVar[str] = "regression"
+    loss: ClassVar[str] = "mse"
+    figures: ClassVar[tuple[str, ...]] = ("forecast", "error_by_hour")
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Absolute and squared error."""
+        return {
+            "mae": lambda t, p: np.abs(p - t),
+            "mse": lambda t, p: (p - t) ** 2,
+        }
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The loss as squared error, and the score."""
+        return {"loss": "mse", self.score.metric: self.score.metric}
+
+    def metrics(self) -> list[Any]:
+        """Return the score's metric for `model.compile`."""
+        return [self.score.metric]
+
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the mean."""
+        return np.asarray(targets.mean(axis=0, dtype=np.float64))
+
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write the number with its unit."""
+        return f"{float(prediction):.4g} {self.score.unit}".strip()
+
+
+@dataclass(frozen=True)
+class MultiStepForecast(Regression):
+    """Several steps ahead. Targets and predictions (n, steps).
+
+    The error of an example is the mean over its steps.
+    """
+
+    kind: ClassVar[str] = "multi_step_forecast"
+    figures: ClassVar[tuple[str, ...]] = ("error_by_step",)
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Absolute and squared error, each the mean over the steps."""
+        return {
+            name: lambda t, p, measure=measure: measure(t, p).mean(axis=1)
+            for name, measure in super().measures.items()
+        }
+
+    def format_prediction(self, prediction: np.ndarray) -> str:
+        """Write the numbers of all steps with their unit."""
+        numbers = ", ".join(f"{value:.4g}" for value in np.asarray(prediction))
+        return f"{numbers} {self.score.unit}".strip()
+
+
+KINDS: dict[str, type[Task]] = {
+    task.kind: task
+    for task in (
+        BinaryClassification,
+        Classification,
+        NextToken,
+        StepLabelling,
+        Regression,
+        MultiStepForecast,
+    )
+}
+
+
+def read_task(facts: Mapping[str, Any]) -> Task:
+    """Return a task from the result of `to_json`.
+
+    Raises:
+        ValueError: If this version does not know the kind.
+    """
+    kind = KINDS.get(facts.get("kind", ""))
+    if kind is None:
+        raise ValueError(
+            f"unknown kind of task {facts.get('kind')!r}; known: {', '.join(KINDS)}"
+        )
+    names = {field.name for field in dataclasses.fields(kind)} - {"score"}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in facts.items()
+        if name in names
+    }
+    return kind(score=Score.from_json(facts["score"]), **values)
+
+
+def _pick_class(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return predictions[np.arange(len(targets)), targets.astype(np.int64)]
+
+
+def _surprise(probabilities: np.ndarray) -> np.ndarray:
+    """Return -log of probabilities, in nats."""
+    return -np.log(np.clip(probabilities, SMALLEST, 1 - SMALLEST))

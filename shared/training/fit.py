@@ -1,0 +1,171 @@
+"""Fit a model and record it: a function around `model.fit`, not a framework."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.core.backend import count_gpus
+from shared.data.feeding import feed
+from shared.data.splits import Splits
+from shared.kernels.plan import LayerPlan, list_recurrent_layers, plan_model
+from shared.layers.recurrent import RecurrentConfig, set_cudnn
+from shared.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from shared.runs.writer import RunFolder
+    from shared.training.recorder import Recorder
+
+
+def fit(
+    model: keras.Model,
+    data: Splits,
+    training: TrainingConfig,
+    folder: RunFolder,
+    layer: RecurrentConfig | None = None,
+) -> Recorder:
+    """Train a compiled model and write every epoch to its run folder.
+
+    Args:
+        model: Compiled with the loss and the metrics of `data.task`.
+        data: The test part is not read.
+        training: How to train.
+        folder: An open run folder. The validation score of its task picks the best
+            epoch.
+        layer: The flags of the recurrent layers, which say which kernel runs; None
+            leaves the kernel to Keras.
+
+    Returns:
+        The record. Its `finish` scores the test set and closes the run.
+    """
+    import keras
+
+    from shared.training.kernel_record import KernelRecord
+    from shared.training.recorder import Recorder
+
+    recorder = Recorder(
+        folder,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        patience=training.patience,
+        stop_at=training.stop_at,
+    )
+    choice = _set_up_kernel(model, training, layer, folder)
+    if plans := plan_run(model, data, choice):
+        print("Kernels (kernels.json records what ran)")
+        for plan in plans:
+            print(f"  {plan.describe()}")
+    # Keras' progress bar comes first, so that the record's line follows it.
+    callbacks = [keras.callbacks.ProgbarLogger(), recorder]
+    if plans:
+        callbacks.append(KernelRecord(plans, folder))
+    _fit(
+        model,
+        data,
+        training,
+        callbacks,
+        verbose=1 if sys.stdout.isatty() else 2,  # a progress bar on a terminal only
+    )
+    return recorder
+
+
+def fit_quietly(
+    model: keras.Model, data: Splits, training: TrainingConfig
+) -> dict[str, list[float]]:
+    """Train a compiled model as `fit` does, for all epochs, and write nothing.
+
+    Returns:
+        Loss and metrics of training and validation, one number per epoch.
+    """
+    return _fit(model, data, training, [], verbose=0)
+
+
+@dataclass(frozen=True)
+class KernelChoice:
+    """Which kernel the recurrent layers of a model run on.
+
+    Attributes:
+        kernel: `keras` or `compiled`; None if the recipe has no such flag.
+        jit: `auto`, `on` or `off`.
+        implementation: The requested one; None if the layer has no such flag.
+    """
+
+    kernel: str | None
+    jit: str
+    implementation: int | None = None
+
+
+def plan_run(model: keras.Model, data: Splits, choice: KernelChoice) -> list[LayerPlan]:
+    """Return the kernel that every recurrent layer of a model will run on."""
+    return plan_model(
+        model,
+        choice.implementation,
+        data.mask_side,
+        count_gpus(),
+        choice.kernel == "compiled",
+        choice.jit,
+    )
+
+
+def _fit(
+    model: keras.Model,
+    data: Splits,
+    training: TrainingConfig,
+    callbacks: list[keras.callbacks.Callback],
+    verbose: int,
+) -> dict[str, list[float]]:
+    import keras
+
+    if training.schedule == "cosine":
+        schedule = keras.callbacks.LearningRateScheduler(_cosine(training))
+        callbacks = [schedule, *callbacks]
+    validation = feed(data.validation, training.batch_size)
+    history = model.fit(
+        **feed(data.train, training.batch_size, shuffle_seed=training.seed),
+        validation_data=validation["x"]
+        if "y" not in validation
+        else (validation["x"], validation["y"]),
+        epochs=training.epochs,
+        shuffle="y" in validation,  # a stream of windows is shuffled already
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+    return history.history
+
+
+def _set_up_kernel(
+    model: keras.Model,
+    training: TrainingConfig,
+    layer: RecurrentConfig | None,
+    folder: RunFolder,
+) -> KernelChoice:
+    """Set the recurrent layers to the requested kernel, or to the fastest one."""
+    from shared.kernels.choice import apply_kernel, choose_kernel
+
+    if layer is None:
+        return KernelChoice(None, training.jit)
+    kernel, jit = layer.kernel, training.jit
+    if kernel == "auto":
+        message, choice = choose_kernel(model, training.batch_size, training.jit)
+        print(message)
+        kernel, jit = choice["kernel"], choice["jit"]
+        for built in list_recurrent_layers(model):
+            if hasattr(built, "use_cudnn"):
+                set_cudnn(built, choice.get("cudnn", layer.cudnn))
+        model.jit_compile = jit == "on"
+        folder.update_settings(model.jit_compile, **choice)
+    if apply_kernel(model, kernel):
+        model.jit_compile = False  # XLA cannot compile a call of the compiled loop
+    return KernelChoice(kernel, jit, layer.implementation)
+
+
+def _cosine(training: TrainingConfig) -> Callable[[int, float], float]:
+    """Return the learning rate of each epoch, counted from 0: half a cosine wave."""
+    return lambda epoch, _: (
+        training.learning_rate * (1 + math.cos(math.pi * epoch / training.epochs)) / 2
+    )

@@ -1,0 +1,167 @@
+"""The Keras callback that records each epoch and keeps the best weights."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from shared.baselines.baseline import check_for_leak
+from shared.data.feeding import feed, restore_order
+from shared.data.splits import Examples
+from shared.kernels.saved import describe_layers
+from shared.runs.writer import Row, RunFolder
+
+
+class Recorder(keras.callbacks.Callback):
+    """Records one training, and scores the test set once, at the end."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        epochs: int,
+        batch_size: int,
+        patience: int | None = None,
+        stop_at: float | None = None,
+    ) -> None:
+        """Prepare to record.
+
+        Args:
+            folder: An open run folder. Its score picks the best epoch.
+            epochs: Number of planned epochs, for the time left.
+            batch_size: Examples per batch when the test set is scored.
+            patience: Epochs without a better score before a stop; None: never stop.
+            stop_at: Validation score that is good enough to stop; None: never stop.
+        """
+        super().__init__()
+        self.folder = folder
+        self.task = folder.task
+        self.score = folder.task.score
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.stop_at = stop_at
+        self.rows: list[Row] = []
+        self.best: Row | None = None
+        self.best_weights: list | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start the clock of the whole training."""
+        self.started = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock of an epoch."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the epoch to the run folder, print it, and stop if necessary."""
+        seconds = time.perf_counter() - self.began
+        scores = {name: float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": epoch + 1, **scores, "seconds": round(seconds, 3)}
+        self.rows.append(row)
+        best = self.best[self._watched] if self.best else None
+        valid = math.isfinite(row["val_loss"])  # accuracy stays finite after a NaN
+        if valid and self.score.is_better(row[self._watched], best):
+            self.best = row
+            self.best_weights = self.model.get_weights()
+            self.folder.write_model(
+                self.model, row["epoch"], describe_layers(self.model)
+            )
+        self.folder.write_progress(self.rows, self.best)
+        self._print_epoch()
+        self._stop_if_done()
+
+    def finish(
+        self, test: Examples, show: Callable[[keras.Model], None] | None = None
+    ) -> None:
+        """Score the test set with the best and the last weights, and close the run.
+
+        Args:
+            test: Scored here for the first and only time.
+            show: Called with the model of the best epoch before the run is closed. It
+                can write more results of the model.
+        """
+        seconds = round(time.perf_counter() - self.started, 2)
+        if self.best is None:
+            note = "No epoch had a valid score, so the test was not run."
+            self.folder.close("finished", note, seconds=seconds)
+            return
+        scores = {"last": self._evaluate(test)}
+        if self.best is self.rows[-1]:
+            scores["best"] = scores["last"]
+        else:
+            self.model.set_weights(self.best_weights)
+            scores["best"] = self._evaluate(test)
+        predictions = self._predict(test)
+        self.folder.write_predictions(test, predictions)
+        if show is not None:
+            show(self.model)
+        leak = check_for_leak(self.task, test, predictions)
+        self.folder.close("finished", test=scores, leak_check=leak, seconds=seconds)
+
+    @property
+    def _watched(self) -> str:
+        return f"val_{self.score.metric}"
+
+    def _evaluate(self, test: Examples) -> dict[str, float]:
+        arguments = feed(test, self.batch_size)
+        scores = self.model.evaluate(**arguments, verbose=0, return_dict=True)
+        return {f"test_{name}": float(value) for name, value in scores.items()}
+
+    def _predict(self, test: Examples) -> np.ndarray:
+        """Return predictions, (num_examples,) or (num_examples, ...)."""
+        arguments = feed(test, self.batch_size)
+        arguments.pop("y", None)
+        predictions = np.asarray(self.model.predict(**arguments, verbose=0))
+        predictions = restore_order(test, predictions)
+        return predictions[:, 0] if predictions.shape[1:] == (1,) else predictions
+
+    def _print_epoch(self) -> None:
+        row = self.rows[-1]
+        parts = [f"epoch {row['epoch']} of {self.epochs}"]
+        parts.append(f"{self._watched} {row[self._watched]:.4f}")
+        if self.best is not None:
+            parts.append(
+                f"best {self.best[self._watched]:.4f} (epoch {self.best['epoch']})"
+            )
+        parts.append(f"{row['seconds']:.1f} s")
+        if left := self.epochs - row["epoch"]:
+            typical = statistics.median(row["seconds"] for row in self.rows)
+            parts.append(f"about {format_duration(left * typical)} left")
+        print("  " + ", ".join(parts), flush=True)
+
+    def _stop_if_done(self) -> None:
+        row = self.rows[-1]
+        if math.isnan(row["loss"]):
+            print("  The loss is not a number (NaN). Try a smaller --learning-rate.")
+            self.model.stop_training = True
+        elif (
+            self.patience is not None
+            and self.best is not None
+            and row["epoch"] - self.best["epoch"] >= self.patience
+        ):
+            print(f"  No better epoch in {self.patience}: the training stops early.")
+            self.model.stop_training = True
+        elif (
+            self.stop_at is not None
+            and self.best is not None
+            and not self.score.is_better(self.stop_at, self.best[self._watched])
+        ):
+            print(f"  {self._watched} reached {self.stop_at:g}: the training stops.")
+            self.model.stop_training = True
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as text: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,548 @@
+"""The report page: its content, that it is one safe file, and the small server."""
+
+import contextlib
+import html
+import http.client
+import json
+import re
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.compare.tables import list_verdicts
+from shared.compare.verdicts import Verdict
+from shared.core.files import to_csv
+from shared.core.statistics import Difference
+from shared.report.__main__ import main
+from shared.report.collect import collect, find_groups
+from shared.report.matrix import BASELINE, VerdictCache, build_matrix
+from shared.report.pictures import embed_pictures
+from shared.report.render import LIMIT, build_page
+from shared.report.serve import HOST, Page, open_server
+from tests.compare.test_compare import make_run
+from tests.helpers import PROJECT, run_python
+from tests.report.chromium import find_chromium, start_chromium
+from tests.runs.test_runs import open_folder, row
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def folders_of(tmp_path):
+    return {"own": tmp_path / "runs", "reference": tmp_path / "reference"}
+
+
+def read_content(page):
+    """Return what the page hands to its scripts."""
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)
+    return json.loads(found[1])
+
+
+def edit(path, name, change):
+    facts = json.loads((path / name).read_text())
+    change(facts)
+    (path / name).write_text(json.dumps(facts))
+
+
+def poison(path):
+    """Put markup into every text that a run folder hands on."""
+    for name in ("summary.json", "config.json"):
+        edit(path, name, lambda facts: facts.update(recipe=HOSTILE, data=HOSTILE))
+
+    def more(facts):
+        facts["settings"]["units"] = facts["changed"]["units"] = f'"{HOSTILE}'
+        facts["command"] = facts["versions"]["keras"] = HOSTILE
+
+    edit(path, "config.json", more)
+    edit(path, "summary.json", lambda s: s["baselines"][0].update(name=HOSTILE))
+    kernels = {"planned": [{"description": HOSTILE}], "ran": None}
+    (path / "kernels.json").write_text(json.dumps(kernels))
+
+
+def test_the_command_writes_one_file_that_loads_nothing(tmp_path):
+    make_run(tmp_path / "runs", seed=3)
+    to = tmp_path / "out" / "report.html"
+    done = run_python(
+        "-m", "shared.report", "--results-dir", str(tmp_path / "runs"), "--to", str(to),
+        "--reference", str(tmp_path / "none"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Saved {to} (")
+    assert [path.name for path in to.parent.iterdir()] == ["report.html"]
+    page = to.read_text()
+    assert len(page.encode()) < LIMIT
+    markup = re.sub(r"<script.*?</script>|<style.*?</style>", "", page, flags=re.S)
+    loaded = re.findall(r'(?:src|href|action|data)="([^"#][^"]*)"', markup)
+    assert loaded  # the icon
+    assert all(address.startswith("data:") for address in loaded), loaded
+    assert "default-src 'none'" in markup
+    assert "connect-src 'none'" in markup
+    assert not re.search(r"@import|url\(", page.split("</style>")[0])
+
+
+def test_groups_baselines_and_figures_are_in_the_page(tmp_path):
+    make_run(tmp_path / "runs", seed=0, accuracies=(0.80, 0.70))
+    make_run(tmp_path / "runs", seed=1, accuracies=(0.80, 0.84))
+    make_run(tmp_path / "runs", recipe="imdb-lstm", data="imdb-sample", units=64)
+    page = build_page(folders_of(tmp_path))
+    text = html.unescape(re.sub(r"<[^>]+>", "", page.split("<script")[0]))
+    for word in ("0.8200", "± 0.0283", "0.7700", "majority class"):
+        assert word in text
+    for word in ("imdb-lstm --units 64", "generated sample, not the real data"):
+        assert word in text
+    content = read_content(page)
+    assert [one["key"] for one in content["sets"]] == ["set-0", "set-1"]
+    (group,) = content["sets"][0]["groups"]
+    assert [content["runs"][key]["seed"] for key in group["runs"]] == [0, 1]
+    assert content["runs"][group["runs"][1]]["history"]["val_accuracy"] == [0.8, 0.84]
+
+
+def test_reference_and_own_runs_stay_apart_and_data_sets_too(tmp_path):
+    paths = [make_run(tmp_path / name) for name in ("runs", "reference")]
+    paths.append(make_run(tmp_path / "reference", recipe="imdb-lstm"))
+    for path, digest in zip(
+        paths, ("aaaaaaaa1", "aaaaaaaa1", "bbbbbbbb2"), strict=True
+    ):
+        edit(path, "config.json", lambda c, d=digest: c["data_facts"].update(sha256=d))
+    groups, notes = find_groups(folders_of(tmp_path))
+    assert not notes
+    assert [(source, g.data, g.label) for source, g in groups] == [
+        ("own", "imdb (aaaaaaaa)", "imdb-gru"),
+        ("reference", "imdb (aaaaaaaa)", "imdb-gru (reference)"),
+        ("reference", "imdb (bbbbbbbb)", "imdb-lstm (reference)"),
+    ]
+    assert len(collect(groups)["runs"]) == 3
+
+
+def test_published_verdicts_are_shown_for_runs_without_predictions(tmp_path):
+    for recipe in ("imdb-gru", "imdb-lstm"):
+        make_run(tmp_path / "reference", recipe)
+    make_run(tmp_path / "runs", "imdb-simple-rnn")
+    pair = dict.fromkeys(next(list_verdicts([Verdict("", "", "", False, "")])), "")
+    pair |= {"data": "imdb", "first": "imdb-gru", "second": "imdb-lstm",
+             "second_is_baseline": False, "corrected_p": 0.01, "corrected_low": 0.002,
+             "corrected_high": 0.012, "sentence": "imdb-gru is better."}  # fmt: skip
+    baseline = pair | {
+        "second": "a baseline",
+        "second_is_baseline": True,
+        "sentence": "So is it.",
+    }
+    others = [{"data": "other"}, {"first": "not-shown"}, {"second": "imdb-simple-rnn"}]
+    rows = [
+        pair,
+        baseline,
+        *(pair | other | {"sentence": "Not here."} for other in others),
+    ]
+    (tmp_path / "reference" / "verdicts.csv").write_text(to_csv(rows))
+    groups, _ = find_groups(folders_of(tmp_path))
+    get_verdicts = VerdictCache(tmp_path / "reference")
+    (shown,) = collect(groups, get_verdicts)["sets"]
+    matrix = shown["matrix"]
+    cells = {row["label"]: row["cells"] for row in matrix["rows"]}
+    columns = matrix["columns"]
+    lstm, best = (columns.index(name) for name in ("imdb-lstm (reference)", BASELINE))
+    found = cells["imdb-gru (reference)"][lstm]
+    assert found["result"] == "better"
+    assert found["sentence"] == "imdb-gru is better."
+    assert found["interval"] == "0.2 to 1.2 points"
+    turned = cells["imdb-lstm (reference)"][columns.index("imdb-gru (reference)")]
+    assert turned["result"] == "worse"
+    assert cells["imdb-gru (reference)"][best]["sentence"] == "So is it."
+    sentences = [pair["sentence"] for pair in matrix["pairs"]]
+    assert "Not here." not in sentences
+    assert any(
+        "imdb-simple-rnn saved no usable test predictions" in line for line in sentences
+    )
+
+
+def test_running_and_stopped_runs_are_shown_and_named(tmp_path):
+    make_run(tmp_path / "runs")
+    make_run(tmp_path / "runs", seed=1, state="interrupted")
+    live = open_folder(tmp_path / "runs", data="imdb", seed=2)
+    live.write_progress([row(1)], row(1))
+    begun = open_folder(tmp_path / "runs", data="imdb", seed=4)
+    groups, notes = find_groups(folders_of(tmp_path))
+    assert sorted(group.runs[0].state for _, group in groups) == [
+        "finished", "interrupted", "running",
+    ]  # fmt: skip
+    assert notes == ["Not shown: runs that hold no epoch yet (1)."]
+    assert "imdb-gru (running)" in build_page(folders_of(tmp_path), VerdictCache())
+    begun.close("failed")
+    live.close("finished")
+
+
+def test_markup_in_a_run_is_only_text(tmp_path):
+    poison(make_run(tmp_path / "runs"))
+    page = build_page(folders_of(tmp_path), VerdictCache())
+    assert HOSTILE not in page
+    assert page.count(html.escape(HOSTILE)) >= 8
+    content = read_content(page)
+    assert content["sets"][0]["groups"][0]["label"].startswith(HOSTILE)
+    assert content["sets"][0]["baselines"][0]["name"] == HOSTILE
+
+
+def test_a_value_that_is_no_number_is_a_gap(tmp_path):
+    folder = open_folder(tmp_path / "runs")
+    folder.write_progress([row(1, float("nan")), row(2)], row(2))
+    folder.close("finished")
+    content = read_content(build_page(folders_of(tmp_path)))
+    (run,) = content["runs"].values()
+    assert run["history"]["val_accuracy"] == [None, 0.6]
+
+
+def test_one_run_with_another_metric_breaks_no_page(tmp_path):
+    """A metric such as AUC is in one history only, and in no baseline."""
+    make_run(tmp_path / "runs")
+    path = make_run(tmp_path / "runs", recipe="imdb-auc")
+    header, *rows = (path / "history.csv").read_text().splitlines()
+    rows = [f"0.9,0.8,{row}" for row in rows]
+    (path / "history.csv").write_text("\n".join([f"auc,val_auc,{header}", *rows]))
+    edit(path, "summary.json", lambda s: s.update(peak_memory_mb=None))
+    edit(path, "summary.json", lambda s: s["baselines"][0].update(
+        name="Bayes", is_best_achievable=True))  # fmt: skip
+    page = build_page(folders_of(tmp_path), VerdictCache())
+    content = read_content(page)
+    (data,) = content["sets"]
+    assert [one["name"] for one in data["metrics"]] == ["accuracy", "auc", "loss"]
+    metrics = [content["runs"][g["runs"][0]]["metrics"] for g in data["groups"]]
+    assert metrics == [["accuracy", "auc", "loss"], ["accuracy", "loss"]]
+    (tag,) = re.findall(r'Bayes <b class="tag best">(.*?)</b>', page)
+    assert tag == "best achievable"
+
+
+def write_noise(path, size=200):
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+
+
+def test_pictures_of_the_newest_runs_come_first_and_fit(tmp_path):
+    paths = [make_run(tmp_path / "runs", seed=seed) for seed in (0, 1, 2)]
+    other = make_run(tmp_path / "runs", recipe="imdb-lstm")
+    for path in (*paths, other):
+        write_noise(path / "forecast.png")
+    (other / "free_run.png").write_text("no picture")
+    groups = [group for _, group in find_groups(folders_of(tmp_path))[0]]
+    every, left_out = embed_pictures(groups, LIMIT)
+    assert (len(every), left_out) == (4, 1)
+    size = max(len(found[0]["address"]) for found in every.values())
+    some, left_out = embed_pictures(groups, 2 * size + 10)
+    assert {key.split("/")[-1] for key in some} == {paths[-1].name, other.name}
+    assert left_out == 3
+    assert embed_pictures(groups, 0) == ({}, 5)
+
+
+def test_the_page_never_grows_beyond_its_limit(tmp_path, monkeypatch):
+    for seed in range(4):
+        path = make_run(tmp_path / "runs", seed=seed)
+        write_noise(path / "forecast.png")
+    from shared.report import render
+
+    whole = build_page(folders_of(tmp_path))
+    assert whole.count('src="data:image/webp') == 4
+    bare = len(re.sub(r'src="data:[^"]*"', "", whole).encode())
+    for limit, most in ((bare + 40_000, 2), (bare - 2_000, 0)):
+        monkeypatch.setattr(render, "LIMIT", limit)
+        page = build_page(folders_of(tmp_path))
+        assert len(page.encode()) < limit
+        assert page.count('src="data:image/webp') <= most
+        assert "Not shown, to keep the file small" in page
+    assert len(read_content(page)["runs"]) < 4
+
+
+def test_the_matrix_by_hand(tmp_path):
+    make_run(tmp_path, recipe="imdb-gru")
+    make_run(tmp_path, recipe="imdb-lstm")
+    groups = [g for _, g in find_groups({"own": tmp_path})[0]]
+    clear = Difference(0.02, 0.001, 1e9, (3, 3), "paired", (0.0,), 1e-6)
+    verdicts = [
+        Verdict("imdb", "imdb-gru", "imdb-lstm", False, "One.", clear, corrected=0.001),
+        Verdict("imdb", "imdb-gru", "linear", True, "Two.", clear, corrected=0.9),
+        Verdict("imdb", "imdb-lstm", "linear", True, "None."),
+    ]
+    matrix = build_matrix(verdicts, groups)
+    assert matrix["columns"] == ["imdb-gru", "imdb-lstm", BASELINE]
+    first, second = (row["cells"] for row in matrix["rows"])
+    assert first[0] is None
+    assert (first[1]["result"], first[1]["interval"]) == (
+        "better",
+        "1.80 to 2.20 points",
+    )
+    assert (second[0]["result"], second[0]["interval"]) == (
+        "worse", "-2.20 to -1.80 points",
+    )  # fmt: skip
+    assert (first[2]["result"], second[2]["result"]) == ("unclear", "unknown")
+
+
+def test_scalars_for_tensorboard_are_those_of_the_history(tmp_path):
+    from tensorflow.core.util.event_pb2 import Event
+    from tensorflow.data import TFRecordDataset
+
+    path = make_run(tmp_path / "runs", accuracies=(0.25, 0.5))
+    flags = ["--results-dir", str(tmp_path / "runs"), "--tensorboard", "--no-verdicts"]
+    main([*flags, "--reference", str(tmp_path), "--to", str(tmp_path / "r.html")])
+    (file,) = (tmp_path / "tensorboard" / "imdb-gru" / path.name).iterdir()
+    assert "tfevents" in file.name
+    version, *events = [
+        Event.FromString(record.numpy()) for record in TFRecordDataset(str(file))
+    ]
+    assert version.file_version == "brain.Event:2"
+    scalars = [
+        (e.step, {v.tag: v.simple_value for v in e.summary.value}) for e in events
+    ]
+    assert [(step, v["validation/accuracy"]) for step, v in scalars] == [
+        (1, 0.25),
+        (2, 0.5),
+    ]
+    assert scalars[0][1]["training/loss"] == 0.5
+    assert events[1].wall_time - events[0].wall_time == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "Start with make"),
+        (["--port", "70000"], "--port 70000"),
+        (["--to", "."], "Name a file in it"),
+        (["--colour"], "--colour"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tmp_path, flags, message, capsys):
+    flags = [*flags, "--results-dir", str(tmp_path), "--reference", str(tmp_path)]
+    with pytest.raises(SystemExit) as exit_:
+        main(flags)
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@contextlib.contextmanager
+def serving(folders):
+    with open_server(Page(folders, None), 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def get(server, path, host=None):
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers={"Host": host} if host else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_the_server_answers_only_locally_and_follows_a_training(tmp_path):
+    with serving(folders_of(tmp_path)) as server:
+        assert server.server_address[0] == "127.0.0.1"
+        status, text = get(server, "/")
+        assert (status, "Start with make" in text) == (200, True)
+        live = open_folder(tmp_path / "runs")
+        live.write_progress([row(1)], row(1))
+        status, page = get(server, "/")
+        stamp = read_content(page)["stamp"]
+        assert get(server, "/stamp") == (200, stamp)
+        assert "connect-src 'self'" in page
+        live.write_progress([row(1), row(2)], row(1))
+        assert get(server, "/stamp")[1] != stamp
+        (run,) = read_content(get(server, "/")[1])["runs"].values()
+        assert run["history"]["epoch"] == [1, 2]
+        live.close("finished")
+        assert get(server, "/../config.json")[0] == 404
+        assert get(server, "/", host="example.org:80")[0] == 403
+
+
+def test_the_watch_command_prints_its_address_and_ends_on_an_interrupt(tmp_path):
+    make_run(tmp_path / "runs")
+    command = [sys.executable, "-m", "shared.report", "--watch", "--port", "0"]
+    command += [
+        "--results-dir",
+        str(tmp_path / "runs"),
+        "--to",
+        str(tmp_path / "r.html"),
+    ]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        output = process.stdout.readline()
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert re.match(r"Open http://127\.0\.0\.1:\d+/ ", output)
+    assert (process.returncode, errors) == (0, "")
+    assert not (tmp_path / "r.html").exists()
+
+
+# Text of all visible tooltips, also in shadow roots.
+FIND_TOOLTIPS = """(() => {
+  const found = [];
+  const walk = (root) => root.querySelectorAll("*").forEach((element) => {
+    if (element.matches(".bk-Tooltip") && element.checkVisibility())
+      found.push((element.shadowRoot ?? element).textContent);
+    if (element.shadowRoot) walk(element.shadowRoot);
+  });
+  walk(document);
+  return found.join(" ");
+})()"""
+# The first panel, and where a point of it is on the screen.
+PANEL = """[...Bokeh.index].find(
+  (one) => document.getElementById("set-0-plot").contains(one.el))"""
+FIND_POINT = f"""(() => {{{{
+  document.getElementById("set-0-plot").scrollIntoView({{{{block: "center"}}}});
+  const view = {PANEL}, box = view.el.getBoundingClientRect();
+  return [box.left + view.frame.x_scale.compute({{x}}),
+          box.top + view.frame.y_scale.compute({{y}})];
+}}}})()"""
+COUNT_CURVES = f"""({PANEL}?.model.renderers ?? [])
+  .filter((one) => one.glyph.type === "Scatter" && one.visible).length"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    path = find_chromium()
+    if path is None:
+        pytest.skip("needs a Chromium (on Debian: apt install chromium)")
+    with start_chromium(path, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def show(browser, tmp_path, width=1200):
+    (tmp_path / "r.html").write_text(build_page(folders_of(tmp_path), VerdictCache()))
+    browser.problems.clear()
+    browser.requests.clear()
+    browser.open((tmp_path / "r.html").as_uri(), width)
+
+
+def list_rows(browser, kind="run"):
+    return browser.evaluate(
+        f"[...document.querySelectorAll('#table tr.{kind}')]"
+        ".filter((row) => row.checkVisibility())"
+        ".map((row) => row.querySelector('a').textContent)"
+    )
+
+
+def test_in_a_browser(browser, tmp_path):
+    for k, recipe in enumerate(("imdb-gru", "imdb-lstm", "imdb-simple-rnn")):
+        for seed in (0, 1):
+            values = (0.7 + k / 20, 0.8 - k / 50 + seed / 100)
+            path = make_run(tmp_path / "runs", recipe, seed, accuracies=values)
+            write_noise(path / "forecast.png")
+    make_run(tmp_path / "reference", "weather-gru", data="jena-2020")
+    show(browser, tmp_path)
+    # Sorted by a click, each data set for itself; the baseline takes part.
+    names = ["imdb-gru", "imdb-lstm", "imdb-simple-rnn", "weather-gru (reference)"]
+    assert list_rows(browser) == names
+    click = "document.querySelectorAll('#table thead button')[4].click()"
+    browser.evaluate(click)
+    assert list_rows(browser) == [names[k] for k in (1, 2, 0, 3)]
+    baseline = (
+        "document.querySelector('#table tbody').rows[{}].className === 'baseline'"
+    )
+    assert browser.evaluate(baseline.format(1))
+    browser.evaluate(click)
+    assert list_rows(browser) == [names[k] for k in (0, 2, 1, 3)]
+    assert browser.evaluate(baseline.format(4))
+    # Filtered by words.
+    write = "filter.value = '{}'; filter.dispatchEvent(new Event('input'))"
+    browser.evaluate(write.format("LSTM finished"))
+    assert list_rows(browser) == ["imdb-lstm"]
+    assert (
+        browser.evaluate("document.getElementById('filter-count').value")
+        == "1 of 4 rows"
+    )
+    assert browser.evaluate("document.getElementById('set-1').hidden")
+    browser.evaluate(write.format(""))
+    # Switched off and on: groups, then seeds.
+    assert browser.evaluate(COUNT_CURVES) == 3
+    box = "document.querySelector('#set-0-legend [data-group=\"{}\"]').click()"
+    browser.evaluate(box.format(1))
+    assert browser.evaluate(COUNT_CURVES) == 2
+    browser.evaluate(box.format(1))
+    choose = "(() => {{ const one = document.getElementById('set-0-{}');"
+    choose += "one.value = '{}'; one.dispatchEvent(new Event('{}')); }})()"
+    browser.evaluate(choose.format("lines", "each", "change"))
+    browser.wait(f"{COUNT_CURVES} === 6")
+    browser.evaluate("document.querySelector('#set-0-legend [data-run]').click()")
+    assert browser.evaluate(COUNT_CURVES) == 5
+    # Smoothed: the second value moves towards the first.
+    last = f"{PANEL}?.model.renderers.filter((one) => one.glyph.type === 'Scatter')"
+    last += ".at(-1).data_source.data.y[1]"
+    assert browser.evaluate(last) == pytest.approx(0.77)
+    browser.evaluate(choose.format("smooth", 0.5, "input"))
+    assert browser.evaluate(last) == pytest.approx((0.8 + 2 * 0.77) / 3)
+    browser.evaluate(choose.format("smooth", 0, "input"))
+    # By seconds, of which an epoch took 1.5.
+    browser.evaluate(choose.format("across", "seconds", "change"))
+    x = last.replace("data.y[1]", "data.x")
+    browser.wait(f"{x}[1] === 3")
+    # Hovered.
+    browser.move(*browser.evaluate(FIND_POINT.format(x=3, y=0.77)))
+    tooltips = browser.wait(FIND_TOOLTIPS)
+    assert "imdb-simple-rnn" in tooltips
+    assert "0.77000" in tooltips
+    # A run's own curves and picture appear when it comes into view.
+    browser.evaluate("document.querySelector('details.group').open = true")
+    browser.evaluate("document.querySelector('article').scrollIntoView()")
+    browser.wait("document.querySelectorAll('article .plot.small > *').length >= 2")
+    browser.wait("document.querySelector('article img').naturalWidth === 200")
+    assert browser.problems == []
+    assert {address.partition(":")[0] for address in browser.requests} == {
+        "file",
+        "data",
+    }
+    assert len([a for a in browser.requests if a.startswith("file")]) == 1
+
+
+def test_markup_in_a_run_does_nothing_in_a_browser(browser, tmp_path):
+    poison(make_run(tmp_path / "runs", accuracies=(0.25, 0.75)))
+    show(browser, tmp_path)
+    assert list_rows(browser)[0].startswith(HOSTILE)
+    browser.move(*browser.evaluate(FIND_POINT.format(x=1, y=0.25)))
+    assert HOSTILE in browser.wait(FIND_TOOLTIPS)
+    browser.evaluate(
+        "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+    )
+    assert browser.problems == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen_in_light_and_dark(browser, tmp_path, width):
+    long = make_run(tmp_path / "runs", note="x" * 300)
+    write_noise(long / "forecast.png", 900)
+    make_run(tmp_path / "runs", "imdb-lstm")
+    browser.prefer("dark")
+    show(browser, tmp_path, width)
+    browser.evaluate(
+        "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+    )
+    wide = "document.documentElement.scrollWidth <= window.innerWidth"
+    browser.wait(wide)
+    back = f"({PANEL}).model.background_fill_color"
+    dark = browser.evaluate(back)
+    browser.prefer("light")
+    browser.wait(f"{back} !== '{dark}'")
+    assert (dark, browser.evaluate(back)) == ("#15171b", "#ffffff")
+    assert browser.problems == []
+
+
+def test_a_live_page_reloads_itself(browser, tmp_path):
+    live = open_folder(tmp_path / "runs")
+    live.write_progress([row(1)], row(1))
+    with serving(folders_of(tmp_path)) as server:
+        browser.open(f"http://{HOST}:{server.server_port}/")
+        browser.evaluate("filter.value = 'gru'")
+        live.write_progress([row(1), row(2)], row(2))
+        browser.wait(
+            "document.documentElement?.dataset.ready === 'yes' && Object.values("
+            "JSON.parse(document.getElementById('content').textContent).runs"
+            ")[0].history.epoch.length === 2"
+        )
+        assert browser.evaluate("filter.value") == "gru"
+        browser.call("Page.navigate", url="about:blank")
+    live.close("finished")

@@ -118,10 +118,6 @@ class Settings:
             "Config, or give one field the role Role.SEED."
         )
 
-    def select(self, *roles: Role) -> dict[str, Any]:
-        """Return the values of all flags that have one of these roles."""
-        return {k: v for k, v in self.values.items() if self.roles.get(k) in roles}
-
 
 def list_flags(config: Any) -> Iterator[Flag]:
     """Yield every flag of a config; a nested dataclass is a group of flags.

@@ -153,7 +153,7 @@ def test_flags_of_groups_are_flat_and_keep_their_marks():
     assert settings.values == {"size": 3, "engine": "fast", "repeat": 7}
     assert settings.follows == {"engine": "size"}
     assert settings.seed == 7
-    assert settings.select(Role.MODEL, Role.SEED) == {"size": 3, "repeat": 7}
+    assert settings.roles == {"size": "model", "engine": "kernel", "repeat": "seed"}
 
 
 def test_a_flag_without_a_role_is_refused_before_anything_runs():

@@ -124,6 +124,7 @@ def _fit(
     if training.schedule == "cosine":
         schedule = keras.callbacks.LearningRateScheduler(_cosine(training))
         callbacks = [schedule, *callbacks]
+    _create_variables(model, data)
     validation = feed(data.validation, training.batch_size)
     history = model.fit(
         **feed(data.train, training.batch_size, shuffle_seed=training.seed),
@@ -136,6 +137,19 @@ def _fit(
         verbose=verbose,
     )
     return history.history
+
+
+def _create_variables(model: keras.Model, data: Splits) -> None:
+    """Create the variables of the optimizer and the metrics before the first step.
+
+    TensorFlow traces a function twice if its first call creates variables.
+    """
+    import numpy as np
+
+    model.optimizer.build(model.trainable_variables)
+    outputs = np.zeros((1, *model.output_shape[1:]), np.float32)
+    model.compute_metrics(None, data.train.targets[:1], outputs)
+    model.reset_metrics()
 
 
 def _set_up_kernel(

@@ -369,6 +369,14 @@ def test_stored_curves_are_valid_csv(recipe, shared_run):
     assert all(float(row["seconds"]) > 0 for row in rows)
 
 
+@pytest.mark.xdist_group("imdb_gru")
+def test_tests_of_one_group_share_a_process(request):
+    """Otherwise both processes of `make test` train each shared run."""
+    if not getattr(request.config, "workerinput", None):
+        pytest.skip("runs in one process")
+    assert request.node.nodeid.endswith("@imdb_gru")
+
+
 ARGUMENTS = {
     "load_data": ["config"],
     "build_model": ["config", "data"],

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.commands.options import RunOptions, parse_recipe
-from shared.core.backend import import_keras, limit_threads, read_threads
+from shared.core.backend import (
+    import_keras,
+    limit_threads,
+    read_threads,
+    set_precision,
+)
 from shared.core.errors import UserError
 from shared.core.flags import (
     drop_flags,
@@ -88,6 +93,7 @@ def _run_to_the_end(
     try:
         with kill_as_interrupt():
             import_keras()
+            set_precision(folder.settings.values.get("precision", "float32"))
             run(config, folder)
     except KeyboardInterrupt:
         folder.close("interrupted", "Stopped by Ctrl-C or a kill.")

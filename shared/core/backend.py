@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from typing import Literal
 
 from shared.core.environment import THREADS
 from shared.core.errors import UserError
+
+Precision = Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
+EPSILON = 1e-7  # Keras' default; optimizers, losses and normalisation divide by it
 
 
 def import_keras() -> None:
@@ -45,6 +49,23 @@ def import_keras() -> None:
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+
+
+def set_precision(precision: Precision) -> None:
+    """Set how Keras computes. The user's `keras.json` then decides nothing.
+
+    Args:
+        precision: Of the layers that are built from now on. The mixed ones compute in 16
+            bits and keep their weights in float32.
+    """
+    import keras
+
+    keras.config.set_floatx("float64" if precision == "float64" else "float32")
+    keras.config.set_epsilon(EPSILON)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+    keras.config.set_dtype_policy(precision)
 
 
 def read_threads() -> int | None:

@@ -14,6 +14,8 @@ from typing import Any
 
 THREADS = "RNN_RECIPES_THREADS"
 """Environment variable: the number of cores to use. `--threads` sets it."""
+VARIABLES = ("TF_", "XLA_", "KERAS_", "CUDA_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_")
+"""First letters of the environment variables that can move numbers."""
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy", "pandas", "scikit-learn")
 
@@ -25,11 +27,22 @@ def describe_environment() -> dict[str, Any]:
 
 def describe_machine() -> dict[str, Any]:
     """Return versions, device and threads, ready for JSON."""
+    import keras
     import tensorflow as tf
 
     threading = tf.config.threading
     return {
         "versions": list_versions(),
+        "keras": {
+            "floatx": keras.config.floatx(),
+            "epsilon": keras.config.epsilon(),
+            "dtype_policy": keras.config.dtype_policy().name,
+        },
+        "variables": {
+            name: os.environ[name]
+            for name in sorted(os.environ)
+            if name.startswith(VARIABLES) and name != "KERAS_HOME"
+        },
         "device": {
             "machine": f"{platform.system()} {platform.machine()}",
             "cpu": _read_cpu_name(),
@@ -68,12 +81,20 @@ def count_threads() -> int:
 def read_commit() -> dict[str, Any]:
     """Return the git commit, and whether recipes or shared code differ from it."""
 
+    # A variable such as GIT_DIR would name another repository.
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(PROJECT), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, env=variables
+        )
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
+        # The project may lie, unpacked, inside another repository.
+        if git("rev-parse", "--show-prefix") or not (PROJECT / ".git").exists():
+            return {"commit": None, "changed": None}
         commit = git("rev-parse", "HEAD") or None
         # New files count: a new recipe is not in the commit.
         changed = bool(git("status", "--porcelain", "--", "recipes", "shared"))

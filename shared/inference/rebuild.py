@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.core.backend import import_keras
+from shared.core.backend import import_keras, set_precision
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.flags import resolve_config
 from shared.core.recipes import load_recipe
@@ -80,6 +80,7 @@ def rebuild_run(run: Run, data_dir: Path | None = None) -> RebuiltRun:
         print(f"{run.path}: older than some flags. Their defaults are used: {flags}.")
     config = resolve_config(config)
     import_keras()
+    set_precision(run.settings.get("precision", "float32"))
     set_seed(run.seed)
     data = recipe.load_data(config)
     _check_data(run, data)

@@ -135,10 +135,11 @@ def _write_train_step(
                 total = total + forward()[1]
                 for probe in probes:
                     probe.reset()
+            scaled = model.optimizer.scale_loss(total)
         prediction = sum(outputs) / len(outputs)
         shown_loss = model.compute_loss(inputs, targets, prediction)
         weights = model.trainable_weights
-        gradients = outer.gradient(total, weights)
+        gradients = outer.gradient(scaled, weights)
         model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         for metric in model.metrics:
             if metric.name == "loss":
@@ -154,5 +155,8 @@ def _normalise(gradient: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
     axes = list(range(1, len(gradient.shape)))
-    squared = tf.reduce_sum(gradient**2, axes, keepdims=True)
-    return gradient * tf.math.rsqrt(tf.maximum(squared, 1e-24))
+    wide = gradient  # 16 bits cannot hold the square of a small number
+    if gradient.dtype.size < 4:
+        wide = tf.cast(gradient, tf.float32)
+    squared = tf.reduce_sum(wide**2, axes, keepdims=True)
+    return tf.cast(wide * tf.math.rsqrt(tf.maximum(squared, 1e-24)), gradient.dtype)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from shared.core.backend import Precision
 from shared.core.context import Context, Jit
 from shared.core.errors import UserError, check_at_least
 from shared.core.roles import Resolved, Role
@@ -37,6 +38,9 @@ class TrainingConfig:
     dropout masks. auto: Keras decides, and does not use XLA without a GPU."""
     steps_per_execution: Annotated[int, Role.COMPUTATION] = 1
     """Updates that Keras runs in one call. No number changes."""
+    precision: Annotated[Precision, Role.TRAINING] = "float32"
+    """Numbers that the network computes with. Another choice than float32 moves the
+    results. mixed_float16 and mixed_bfloat16 keep the weights in float32."""
     schedule: Annotated[Literal["constant", "cosine"], Role.TRAINING] = "constant"
     """cosine: the learning rate falls to nearly 0, epoch by epoch."""
     global_clipnorm: Annotated[float | None, Role.TRAINING] = None

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons clean $(RECIPES)
+.PHONY: help setup test kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -77,6 +77,9 @@ bench-epochs: $(READY) ## measure seconds per epoch of every IMDB recipe on the 
 
 bench-weather: $(READY) ## measure time and memory of weather-gru on one year of weather and on ten
 	@$(BIN)/python benchmarks/weather_rows.py $(ARGS)
+
+bench-determinism: $(READY) ## train with one seed several times, and measure what equal numbers cost
+	@$(BIN)/python benchmarks/determinism.py $(ARGS)
 
 bench-seasons: $(READY) ## test weather-best on seasons outside its training: ARGS='"" "--reads target"'
 	@$(BIN)/python benchmarks/seasons.py $(ARGS)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from shared.baselines.forecast import forecast_baselines
 from shared.commands.recipe import main
-from shared.core.errors import UserError, check_at_least
+from shared.core.errors import UserError, check_at_least, check_size
 from shared.core.roles import Role
 from shared.data.weather.dataset import WeatherConfig, load_weather
 from shared.layers.recurrent import Activation, GRUConfig
@@ -58,6 +58,7 @@ class Config:
     def validate(self) -> None:
         """Refuse an upper layer without units, or a kernel it cannot use."""
         check_at_least(self, {"upper_units": 1})
+        check_size(self, ["upper_units"], self.upper_units**2)
         if self.gru.cudnn == "on" and self.upper_activation != "tanh":
             raise UserError(
                 f"--cudnn on: cuDNN cannot run with --upper-activation "

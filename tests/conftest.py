@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import REAL_DATA, REAL_WEATHER
+from tests.helpers import REAL_DATA, REAL_WEATHER, STARTED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +28,16 @@ def _own_places(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("RNN_RECIPES_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

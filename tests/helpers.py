@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import zipfile
@@ -62,12 +63,41 @@ def write_npz_pickled(path: Path, content: object, num_rows: int, protocol: int 
     return path
 
 
+STARTED: list[subprocess.Popen] = []
+"""Processes of a test. `tests/conftest.py` ends those that the test left."""
+
+
+def start(command: list[str], ignore: tuple[str, ...] = (), **options):
+    """Start a program with the signals of a terminal, whatever this process ignores.
+
+    A shell starts what it runs in the background with an ignored Ctrl-C.
+    """
+    process = subprocess.Popen(
+        command, cwd=PROJECT, preexec_fn=_set_signals(ignore), **options
+    )
+    STARTED.append(process)
+    return process
+
+
+def _set_signals(ignore: tuple[str, ...] = ()):
+    if os.name == "nt":
+        return None
+
+    def reset() -> None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            handler = signal.SIG_IGN if name in ignore else signal.SIG_DFL
+            signal.signal(getattr(signal, name), handler)
+
+    return reset
+
+
 def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run a Python program of the project as a user would."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
         env=os.environ | environment,
+        preexec_fn=_set_signals(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shared.core.cache import cache_dir
-from shared.core.files import write_whole
+from shared.core.cache import read_cached, write_cached
 from shared.core.statistics import MIN_BLOCKS
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import Task
@@ -21,9 +17,6 @@ from shared.tasks.task import Task
 MAX_BLOCKS = 50
 LEAK_CHANCE = 0.00135
 """Chance that luck is reported as a leak: three standard errors, one-sided."""
-UNREADABLE = (
-    OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,26 +149,21 @@ def cached_baselines(
         make: Computes the baselines.
         message: Printed before the computation.
     """
-    path = cache_dir() / "baselines" / f"{key}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            return [
-                Baseline(**fact, predictions=stored[f"predictions_{k}"])
-                for k, fact in enumerate(facts)
-            ]
-    except UNREADABLE:
+    name = f"baselines/{key}.npz"
+    baselines = read_cached(name, _read_baselines)
+    if baselines is None:
         print(message, flush=True)
-    baselines = make()
-    arrays = {f"predictions_{k}": one.predictions for k, one in enumerate(baselines)}
-    arrays["facts"] = np.array(json.dumps([one.facts() for one in baselines]))
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    try:
-        write_whole(path, write)
-    except OSError as error:
-        print(f"The baselines are not cached ({error.strerror}: {path})")
+        baselines = make()
+        facts = json.dumps([one.facts() for one in baselines])
+        arrays = {
+            f"predictions_{k}": one.predictions for k, one in enumerate(baselines)
+        }
+        write_cached(name, {"facts": np.array(facts)} | arrays)
     return baselines
+
+
+def _read_baselines(stored: dict[str, Any]) -> list[Baseline]:
+    return [
+        Baseline(**fact, predictions=stored[f"predictions_{k}"])
+        for k, fact in enumerate(json.loads(str(stored["facts"])))
+    ]

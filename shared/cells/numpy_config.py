@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from shared.cells.bptt import CellActivation
-from shared.core.errors import UserError, check_at_least
+from shared.core.errors import UserError, check_at_least, check_size
 from shared.core.roles import Role
 
 
@@ -39,6 +39,7 @@ class NumpyGRUConfig:
             UserError: With the flag, what it takes and how to fix it.
         """
         check_at_least(self, {"units": 1})
+        check_size(self, ["units"], self.units**2)
         if self.update_gate == "writes" and self.recurrent_activation != "sigmoid":
             raise UserError(
                 "--update-gate writes with --recurrent-activation "

@@ -13,6 +13,7 @@ from shared.core.roles import Role
 from shared.sweeps.seeds import parse_seeds
 
 Config = TypeVar("Config")
+MOST_CORES = 1024  # each thread takes memory before it does any work
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RunOptions:
         Raises:
             UserError: With the flag, what it takes and how to fix it.
         """
-        check_at_least(self, {"workers": 1, "threads": 1})
+        check_at_least(self, {"workers": 1, "threads": 1}, MOST_CORES)
         if self.seeds is not None:
             parse_seeds(self.seeds)
         if self.workers > 1 and self.seeds is None:

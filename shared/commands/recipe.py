@@ -7,16 +7,17 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.commands.options import RunOptions, parse_recipe
 from shared.core.backend import (
     import_keras,
     limit_threads,
     read_threads,
-    set_precision,
+    set_up_numbers,
 )
 from shared.core.errors import UserError
+from shared.core.files import check_place
 from shared.core.flags import (
     drop_flags,
     list_changes,
@@ -24,7 +25,11 @@ from shared.core.flags import (
     resolve_config,
 )
 from shared.core.roles import read_settings
-from shared.core.signals import INTERRUPTED, kill_as_interrupt
+from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
+from shared.runs.reader import RUNS
+
+if TYPE_CHECKING:
+    from shared.runs.writer import RunFolder
 
 Config = TypeVar("Config")
 
@@ -51,6 +56,7 @@ def main(
     flags = sys.argv[1:] if arguments is None else list(arguments)
     command = shlex.join(["python", f"recipes/{path.name}", *flags])
     with one_line_errors("--results-dir"):
+        end_with_parent()
         typed, options = parse_recipe(config_type, flags, path.name, description)
         options.validate()
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
@@ -64,6 +70,7 @@ def main(
             show_kernels(typed)
             return
         changed = list_changes(typed, config_type())
+        check_place(options.results_dir or RUNS)
         if options.seeds is not None:
             if options.workers > 1 and changed.get("kernel") == "auto":
                 raise UserError(
@@ -84,18 +91,29 @@ def _run_to_the_end(
     command: str,
     options: RunOptions,
 ) -> None:
-    from shared.runs.reader import RUNS
+    from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
 
+    import_keras()
+    set_up_numbers(read_settings(config).values.get("precision", "float32"))
+    config = use_available_kernel(config)
+    settings = read_settings(config)
+    changed = {name: settings.values[name] for name in changed}
     root = options.results_dir or RUNS
-    root.mkdir(parents=True, exist_ok=True)  # fails here, not after the training
-    folder = RunFolder(recipe, read_settings(config), changed, command, root)
+    folder = RunFolder(recipe, settings, changed, command, root)
+    try:
+        _train_and_show(config, run, folder)
+    finally:
+        folder.release()  # only now may `make runs` remove the run
+
+
+def _train_and_show(
+    config: Any, run: Callable[[Any, Any], None], folder: RunFolder
+) -> None:
     try:
         with kill_as_interrupt():
-            import_keras()
-            set_precision(folder.settings.values.get("precision", "float32"))
             run(config, folder)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):  # a lost parent reads no output
         folder.close("interrupted", "Stopped by Ctrl-C or a kill.")
         _show(folder)
         sys.exit(INTERRUPTED)
@@ -109,7 +127,6 @@ def _run_seeds(path: Path, flags: Sequence[str], options: RunOptions) -> None:
     """Train once per seed and print the results together."""
     from shared.compare.comparison import show_groups
     from shared.runs.groups import choose_runs, group_runs
-    from shared.runs.reader import RUNS
     from shared.sweeps.seeds import parse_seeds
     from shared.sweeps.workers import train_seeds
 

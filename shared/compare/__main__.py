@@ -27,7 +27,7 @@ from shared.compare.comparison import (
 from shared.compare.verdicts import Verdict, compare_groups
 from shared.core.flags import one_line_errors, parse
 from shared.runs.groups import choose_runs, group_runs
-from shared.runs.reader import RUNS
+from shared.runs.reader import RUNS, describe_problems
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = compare_groups(same_data, options.baselines == "all")
                 show_verdicts(found, same_data)
                 verdicts += found
-        for note in left_out:
+        for note in [*left_out, *describe_problems(runs)]:
             print(note)
         name = options.name or name_files(options.runs)
         for path in write_comparison(groups, options.to, name, verdicts):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -25,8 +24,8 @@ from shared.core.environment import PROJECT
 from shared.core.files import to_csv, write_text, write_whole
 from shared.runs.cost import format_fronts
 from shared.runs.groups import Group, list_baselines
-from shared.runs.reader import format_kernels
-from shared.runs.terminal import format_score
+from shared.runs.reader import format_kernels, is_run_folder
+from shared.runs.terminal import format_score, make_console
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -64,7 +63,7 @@ def show_groups(groups: Sequence[Group]) -> None:
             format_score(baseline[part].get(metric)) for part in ("validation", "test")
         ]
         table.add_row(baseline["name"], "", scores[0], "", "", scores[1], style="dim")
-    Console(highlight=False).print(table)
+    make_console().print(table)
     if len(groups) > 1:
         for sentence in format_fronts(groups):
             print(sentence)
@@ -154,7 +153,7 @@ def name_files(runs: Sequence[str]) -> str:
     names = []
     for text in runs:
         path = Path(text).resolve()
-        is_run = (path / "summary.json").is_file()
+        is_run = is_run_folder(path)
         names.append(f"{path.parent.name}-{path.name}" if is_run else Path(text).name)
     name = "-".join(names) or "all"
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip(".-")

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-import csv
+import math
+import os
 from pathlib import Path
 
+from shared.core.errors import UserError
+from shared.core.text import shorten
+from shared.runs.decode import DamagedError, name_file, read_table
+
 VERDICTS = "verdicts.csv"
+NUMBERS = ("corrected_low", "corrected_high", "corrected_p")
+COLUMNS = {"data", "first", "second", "second_is_baseline", "sentence", "differs",
+           *NUMBERS}  # fmt: skip
 
 
 def read_verdicts(folder: Path) -> list[dict[str, str]]:
     """Return the rows of `verdicts.csv` in a folder; none if there is no such file.
 
     Version 0.1 called one column `second_is_bar`.
+
+    Returns:
+        Rows with `COLUMNS`. The `NUMBERS` of a row are finite, or its `corrected_low`
+        is empty.
+
+    Raises:
+        UserError: If the file is damaged.
     """
-    if not (folder / VERDICTS).is_file():
+    path = folder / VERDICTS
+    if not os.path.lexists(path):
         return []
-    with (folder / VERDICTS).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        {"second_is_baseline" if k == "second_is_bar" else k: v for k, v in row.items()}
-        for row in rows
-    ]
+    try:
+        columns = read_table(path)
+        names = ["second_is_baseline" if k == "second_is_bar" else k for k in columns]
+        cells = zip(*columns.values(), strict=True)
+        rows = [dict(zip(names, row, strict=True)) for row in cells]
+        with name_file(VERDICTS):
+            _check_rows(names, rows)
+    except DamagedError as error:
+        raise UserError(
+            f"{shorten(str(folder))}: {error}. Restore the file, or name another "
+            "folder."
+        ) from None
+    return rows
+
+
+def _check_rows(names: list[str], rows: list[dict[str, str]]) -> None:
+    if missing := COLUMNS - set(names):
+        raise ValueError(f"no column {', '.join(sorted(missing))}")
+    for row in rows:
+        numbers = [float(row[name] or "nan") for name in NUMBERS]
+        if row["corrected_low"] and not all(map(math.isfinite, numbers)):
+            raise ValueError("an interval without its numbers")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from typing import Literal
 
 from shared.core.environment import THREADS
 from shared.core.errors import UserError
+from shared.core.messages import hold_messages
 
 Precision = Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
 EPSILON = 1e-7  # Keras' default; optimizers, losses and normalisation divide by it
@@ -17,9 +17,7 @@ EPSILON = 1e-7  # Keras' default; optimizers, losses and normalisation divide by
 def import_keras() -> None:
     """Import Keras with TensorFlow, without their start-up messages on the screen.
 
-    TensorFlow writes the messages directly to the error stream of the process, and
-    nothing can silence it in time. So this function redirects the stream to a file and
-    shows the content only after a failure.
+    The messages are shown if the import fails, also if TensorFlow ends the process.
 
     Raises:
         UserError: If `KERAS_BACKEND` names another backend.
@@ -33,30 +31,28 @@ def import_keras() -> None:
             f"KERAS_BACKEND={backend}: the recipes run on tensorflow only. Unset it."
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
+    problem = None
+    with hold_messages():
         try:
             import keras  # noqa: F401
             import tensorflow as tf
-
+        except (ValueError, AttributeError, TypeError) as error:
+            problem = error
+        else:
             tf.config.list_physical_devices()
-        except BaseException:
-            messages.seek(0)
-            os.write(screen, messages.read())
-            raise
-        finally:
-            os.dup2(screen, 2)
-            os.close(screen)
+    if problem:
+        raise UserError(
+            f"Keras does not start ({problem}). Correct or remove keras.json in the "
+            "folder of KERAS_HOME (else ~/.keras), and the variables KERAS_*."
+        )
 
 
-def set_precision(precision: Precision) -> None:
+def set_up_numbers(precision: Precision) -> None:
     """Set how Keras computes. The user's `keras.json` then decides nothing.
 
     Args:
-        precision: Of the layers that are built from now on. The mixed ones compute in 16
-            bits and keep their weights in float32.
+        precision: Of the layers that are built from now on. The mixed ones compute in
+            16 bits and keep their weights in float32.
     """
     import keras
 

@@ -14,7 +14,11 @@ from typing import Any
 
 THREADS = "RNN_RECIPES_THREADS"
 """Environment variable: the number of cores to use. `--threads` sets it."""
-VARIABLES = ("TF_", "XLA_", "KERAS_", "CUDA_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_")
+VARIABLES = (
+    "KERAS_", "TF_ENABLE_", "TF_XLA_", "TF_NUM_", "TF_DETERMINISTIC_", "TF_GPU_",
+    "TF_CUDNN_", "TF_USE_", "XLA_", "CUDA_VISIBLE_", "NUMBA_", "OMP_", "OPENBLAS_",
+    "MKL_",
+)  # fmt: skip
 """First letters of the environment variables that can move numbers."""
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("keras", "tensorflow", "numpy", "numba", "scipy", "pandas", "scikit-learn")
@@ -79,8 +83,11 @@ def count_threads() -> int:
 
 
 def read_commit() -> dict[str, Any]:
-    """Return the git commit, and whether recipes or shared code differ from it."""
+    """Return the project's git commit, and whether its code differs from it.
 
+    Returns:
+        `commit` and `changed`, None without a repository of the project's own.
+    """
     # A variable such as GIT_DIR would name another repository.
     variables = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
@@ -91,10 +98,9 @@ def read_commit() -> dict[str, Any]:
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 
+    if not (PROJECT / ".git").exists():  # git would find a repository around it
+        return {"commit": None, "changed": None}
     try:
-        # The project may lie, unpacked, inside another repository.
-        if git("rev-parse", "--show-prefix") or not (PROJECT / ".git").exists():
-            return {"commit": None, "changed": None}
         commit = git("rev-parse", "HEAD") or None
         # New files count: a new recipe is not in the commit.
         changed = bool(git("status", "--porcelain", "--", "recipes", "shared"))

@@ -10,6 +10,12 @@ LARGEST = 100_000_000
 machine."""
 
 
+MOST = 2**53
+"""Largest whole number that any flag takes. JSON keeps it exactly."""
+LARGEST_ARRAY = 2_000_000_000
+"""Most bytes that flags may ask for at once. Training needs several times as much."""
+
+
 class UserError(Exception):
     """Something the user can fix: a flag, a file, a missing device.
 
@@ -18,12 +24,13 @@ class UserError(Exception):
     """
 
 
-def check_at_least(config: Any, least: Mapping[str, int]) -> None:
+def check_at_least(config: Any, least: Mapping[str, int], most: int = LARGEST) -> None:
     """Refuse whole numbers that are too small or far too large. None is accepted.
 
     Args:
         config: A dataclass of flags.
         least: Field name -> smallest value that the flag takes.
+        most: Largest value that each of these flags takes.
 
     Raises:
         UserError: For the first such flag.
@@ -34,8 +41,27 @@ def check_at_least(config: Any, least: Mapping[str, int]) -> None:
             raise UserError(
                 f"{format_flag(name)} {value}: takes whole numbers from {lowest} up."
             )
-        if value is not None and value > LARGEST:
-            raise UserError(f"{format_flag(name)} {value}: takes at most {LARGEST:,}.")
+        if value is not None and value > most:
+            raise UserError(f"{format_flag(name)} {value}: takes at most {most:,}.")
+
+
+def check_size(config: Any, names: Sequence[str], numbers: int) -> None:
+    """Refuse sizes that together ask for more memory than a usual machine has.
+
+    Args:
+        config: A dataclass of flags.
+        names: The flags that decide the size.
+        numbers: How many float32 numbers the largest array holds, at least.
+
+    Raises:
+        UserError: With the flags and the size.
+    """
+    if 4 * numbers > LARGEST_ARRAY:
+        flags = " ".join(f"{format_flag(n)} {getattr(config, n)}" for n in names)
+        raise UserError(
+            f"{flags}: needs an array of {4 * numbers / 1e9:,.0f} GB, and at most "
+            f"{LARGEST_ARRAY / 1e9:.0f} GB are accepted. Choose smaller sizes."
+        )
 
 
 def check_shares(config: Any, names: Sequence[str]) -> None:

@@ -36,6 +36,20 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         part.unlink(missing_ok=True)
 
 
+def check_place(folder: Path) -> None:
+    """Make a folder, and check that files can be written in it.
+
+    Raises:
+        OSError: If that is not possible. Its `filename` is the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        error.filename = str(folder)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, complete or not at all."""
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))

@@ -9,29 +9,30 @@ import io
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+)
 
 from shared.core.context import Context
-from shared.core.errors import UserError
+from shared.core.errors import MOST, UserError
 from shared.core.renamed import use_new_flags
 from shared.core.roles import list_flags, read_settings
+from shared.core.signals import INTERRUPTED, kill_as_interrupt
+from shared.core.text import escape_controls, shorten
 
 Config = TypeVar("Config")
-# Messages of Python and tyro about a wrong value -> the same in plain words.
-PLAIN_WORDS = {
-    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is not a whole number.",
-    r"could not convert string to float: ('.*?')": r"\1 is not a number.",
-    r"no type matching .*?INT could be instantiated from \[('.*?')\].*": (
-        r"\1 is not a whole number."
-    ),
-}
-BAD_PLACE = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC,
-    errno.EDQUOT, errno.ENAMETOOLONG,
-}  # fmt: skip
+LONGEST_MESSAGE = 1000  # characters; a value of the user may be repeated in it
+FULL = {errno.ENOSPC, errno.EDQUOT}
+PARSED = ConstructorRegistry()
+"""How numbers and paths are read."""
 
 
 def parse(
@@ -43,6 +44,8 @@ def parse(
         UserError: On a flag that does not exist or a value it does not accept.
         SystemExit: After `--help`, with status 0.
     """
+    for before, text in zip(["", *flags], flags, strict=False):
+        _check_text(before, text)
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -52,6 +55,7 @@ def parse(
                 prog=prog,
                 description=description,
                 config=(tyro.conf.OmitArgPrefixes,),
+                registry=PARSED,
             )
     except SystemExit as exit_:
         if not exit_.code:
@@ -143,31 +147,103 @@ def list_changes(config: Any, default: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def one_line_errors(place_flag: str) -> Iterator[None]:
-    """Print a `UserError`, or a folder that cannot be written to, as one line.
+    """Print what the user can fix as one line, and what a program cannot repair.
+
+    That is a `UserError`, a place that cannot be used and a lack of memory (status 2),
+    and Ctrl-C or a kill (status 130).
 
     Args:
         place_flag: The flag that names another folder to write to.
     """
     try:
-        yield
+        with kill_as_interrupt():
+            yield
     except UserError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in BAD_PLACE:
+        reason = error.strerror or str(error)
+        if error.filename is None and error.errno not in FULL:
+            _fail(f"{shorten(reason)}.")
+        place = shorten(str(error.filename or "the results folder"))
+        _fail(f"{place}: {reason}. Fix it, or name another folder with {place_flag}.")
+    except Exception as error:
+        if not _is_lack_of_memory(error):
             raise
-        place = error.filename or "the results folder"
-        _fail(
-            f"{place}: {error.strerror}. Fix it, or name another folder with "
-            f"{place_flag}."
-        )
+        _fail(f"Not enough memory: {shorten(str(error))}. Choose smaller sizes.")
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    # The second name is TensorFlow's. To import it here would take seconds.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError"})
 
 
 def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    if len(message) > LONGEST_MESSAGE:
+        message = shorten(message, LONGEST_MESSAGE)
+    print(f"error: {escape_controls(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _check_text(before: str, text: str) -> None:
+    """Refuse an argument that is empty, or that no message and no file can hold.
+
+    Args:
+        before: The argument before it.
+        text: The argument.
+    """
+    if not text or re.fullmatch(r"--[\w-]+=", text):
+        flag = text.rstrip("=") or before
+        flag = flag if flag.startswith("--") else "One argument"
+        raise UserError(f"{flag}: the value is empty. Pass one, or omit the flag.")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise UserError(
+            f"{shorten(text)}: has a control character, or bytes that are not UTF-8. "
+            "Pass text without them."
+        )
+
+
+@PARSED.primitive_rule
+def _read_flag(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    """Return how a number or a path is read. None leaves the type to tyro."""
+    readers = {int: _read_int, float: _read_float, Path: _read_path}
+    if kind.type not in readers:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=kind.type.__name__.upper(),
+        instance_from_str=lambda texts: readers[kind.type](texts[0]),
+        is_instance=lambda value: isinstance(value, kind.type),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _read_int(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise ValueError(f"'{shorten(text)}' is not a whole number.")
+    if len(text) > 20 or abs(int(text)) > MOST:
+        raise ValueError(f"'{shorten(text)}' is too large. It takes at most {MOST:,}.")
+    return int(text)
+
+
+def _read_float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"'{shorten(text)}' is not a number.") from None
+
+
+def _read_path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the user, or a home folder, is not known
+        raise ValueError(f"'{shorten(text)}': no such home folder.") from None
 
 
 def _condense(box: str) -> str:
@@ -176,10 +252,10 @@ def _condense(box: str) -> str:
     lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # 0: the title
     text = " ".join(line for line in lines if re.search(r"\w", line))
     text = re.split(r"For full helptext|Argument helptext:", text)[0]
-    text = re.sub(r"Error parsing (--\S+): (?=[a-z])", r"\1: ", text)
-    for pattern, plain in PLAIN_WORDS.items():
-        text = re.sub(pattern, plain, text)
+    text = re.sub(r"Error parsing (--\S+): (?=[a-z'])", r"\1: ", text)
+    # tyro tries each type of an optional flag. The last is the one that takes a value.
+    text = re.sub(r"no type matching .* - <class '[\w.]+'>: ", "", text)
     text, _, hint = text.partition("Perhaps you meant:")
-    if flags := list(dict.fromkeys(re.findall(r"--[a-z][a-z-]*", hint))):
+    if flags := list(dict.fromkeys(re.findall(r"--[a-z][a-z-]*", hint)))[:3]:
         text += f" Perhaps you meant {' or '.join(flags)}."
     return re.sub(r"\s+", " ", text).strip()

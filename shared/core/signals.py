@@ -1,29 +1,106 @@
-"""A kill ends a program in the same orderly way as Ctrl-C."""
+"""How programs end: by Ctrl-C, by a kill, or with the process that started them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 INTERRUPTED = 130
 """Exit status of a program that Ctrl-C or a kill stopped."""
+WORKER = "RNN_RECIPES_WORKER"
+"""Environment variable of a worker. Its standard input ends when its parent does."""
+
+_asked = threading.Event()  # whether Ctrl-C or a kill has come
+
+
+def end_at_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once with one line, until `kill_as_interrupt`.
+
+    While modules are imported, a `KeyboardInterrupt` can get lost or turn into another
+    error. Nothing needs a clean-up then.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_now)
+
+
+def repeat_lost_interrupts() -> None:
+    """Repeat a Ctrl-C that came where Python must drop exceptions, as in `__del__`."""
+    sys.unraisablehook = _repeat_interrupt
 
 
 @contextlib.contextmanager
 def kill_as_interrupt() -> Iterator[None]:
-    """Make SIGTERM and a closed terminal end a run as Ctrl-C does."""
+    """Make Ctrl-C, SIGTERM and a closed terminal raise `KeyboardInterrupt`.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    After one of them, a program of the suite ends and ignores another Ctrl-C.
 
-    numbers = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    Raises:
+        KeyboardInterrupt: Also where native code has turned it into another error.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+    usual = (signal.SIG_DFL, signal.default_int_handler, _end_now)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # `nohup` ignores SIGHUP on purpose
-            signal.signal(number, interrupt)
+        # A shell ignores SIGINT in the background, and `nohup` ignores SIGHUP.
+        if handler in usual:
+            signal.signal(number, _interrupt)
+    if before[signal.SIGTERM] in usual:
+        _asked.clear()
     try:
         yield
+    except Exception as error:
+        if _asked.is_set():
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            ends = handler is _end_now and _asked.is_set()
+            signal.signal(number, signal.SIG_IGN if ends else handler)
+
+
+def end_with_parent() -> None:
+    """Let this process end once its parent has died, if it is a worker.
+
+    A parent that SIGKILL ends cannot stop its workers. But the system then closes its
+    end of their standard input.
+    """
+    if os.environ.pop(WORKER, None) is None:
+        return
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _interrupt(*_: object) -> None:
+    _asked.set()
+    raise KeyboardInterrupt
+
+
+def _end_now(*_: object) -> None:
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, b"Interrupted.\n")
+    os._exit(INTERRUPTED)
+
+
+def _repeat_interrupt(unraisable: Any) -> None:
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # At once, it would come in this function, where it would get lost again.
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.core.backend import import_keras, set_precision
+from shared.core.backend import import_keras, set_up_numbers
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.flags import resolve_config
 from shared.core.recipes import load_recipe
@@ -69,7 +69,8 @@ def rebuild_run(run: Run, data_dir: Path | None = None) -> RebuiltRun:
         if flag.resolved and flag.resolved.portable is not None
     }
     settings = run.settings | {k: v for k, v in portable.items() if k in run.settings}
-    if data_dir is not None and "data_dir" in settings:
+    is_sample = run.config["data_facts"].get("is_sample", False)
+    if data_dir is not None and "data_dir" in settings and not is_sample:
         settings["data_dir"] = str(data_dir)
     try:
         config, missing = restore_config(default, settings)
@@ -80,7 +81,7 @@ def rebuild_run(run: Run, data_dir: Path | None = None) -> RebuiltRun:
         print(f"{run.path}: older than some flags. Their defaults are used: {flags}.")
     config = resolve_config(config)
     import_keras()
-    set_precision(run.settings.get("precision", "float32"))
+    set_up_numbers(run.settings.get("precision", "float32"))
     set_seed(run.seed)
     data = recipe.load_data(config)
     _check_data(run, data)

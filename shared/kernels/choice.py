@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import math
 import random
 import statistics
 import time
@@ -13,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.core.cache import cache_dir
+from shared.core.cache import read_cached, write_cached
 from shared.core.context import Jit
 from shared.core.environment import describe_machine
-from shared.core.files import hash_file, write_text
+from shared.core.files import hash_file
+from shared.core.flags import resolve_config
 from shared.kernels.compiled import (
-    prepare_loop,
+    find_problem,
     use_compiled_loop,
     use_keras_loop,
 )
 from shared.kernels.plan import list_recurrent_layers, read_traits
-from shared.layers.recurrent import set_implementation
+from shared.layers.recurrent import RecurrentConfig, set_implementation
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +44,29 @@ CHOICES: dict[str, Choice] = {
 """What `--kernel auto` tries. On a machine with a GPU, Keras' loop may be cuDNN."""
 
 
+def use_available_kernel(config: Any) -> Any:
+    """Return a config with Keras' loop where the compiled loop cannot run.
+
+    Prints why.
+
+    Args:
+        config: The resolved config of a recipe.
+    """
+    layers = {
+        field.name: layer
+        for field in dataclasses.fields(config)
+        if isinstance(layer := getattr(config, field.name), RecurrentConfig)
+        and layer.kernel == "compiled"
+    }
+    if not layers or not _explain_problem():
+        return config
+    changes = {
+        name: dataclasses.replace(layer, kernel="keras")
+        for name, layer in layers.items()
+    }
+    return resolve_config(dataclasses.replace(config, **changes))
+
+
 def apply_kernel(model: keras.Model, kernel: str) -> bool:
     """Set the loop of a model's recurrent layers: Keras' own or the compiled one.
 
@@ -53,6 +79,8 @@ def apply_kernel(model: keras.Model, kernel: str) -> bool:
         Whether any layer runs on the compiled loop.
     """
     compiled = False
+    if kernel == "compiled" and _explain_problem():
+        kernel = "keras"
     for layer in list_recurrent_layers(model):
         use_keras_loop(layer)
         if (
@@ -61,9 +89,14 @@ def apply_kernel(model: keras.Model, kernel: str) -> bool:
         ):
             use_compiled_loop(layer)
             compiled = True
-    if compiled:
-        prepare_loop()
     return compiled
+
+
+def _explain_problem() -> bool:
+    """Return whether the compiled loop cannot run here, and print why."""
+    if problem := find_problem():
+        print(f"The compiled loop cannot run here: {problem}. Keras' loop runs.")
+    return bool(problem)
 
 
 def choose_kernel(
@@ -86,6 +119,8 @@ def choose_kernel(
         layer: _read_shape(source, batch_size) for source, layer in _list_sources(model)
     }
     names = [name for name in CHOICES if jit != "off" or CHOICES[name]["jit"] == "off"]
+    if _explain_problem():
+        names.remove("compiled")
     facts = describe_machine() | {
         "choices": {name: CHOICES[name] for name in names},
         "loops": hash_file(Path(__file__).with_name("loops.py")),
@@ -102,23 +137,32 @@ def choose_kernel(
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:20]
-    path = cache_dir() / "kernels" / f"{key}.json"
-    try:
-        times = json.loads(path.read_text(encoding="utf-8"))["milliseconds"]
-        source = "measured in an earlier run"
-    except (OSError, ValueError, KeyError):
+    name = f"kernels/{key}.json"
+    times = read_cached(
+        name, lambda stored: _check_times(stored["milliseconds"], names)
+    )
+    source = "measured in an earlier run"
+    if times is None:
         states = random.getstate(), np.random.get_state()
         times, source = _measure(shapes, names), "measured now"
         random.setstate(states[0])  # the run's own random numbers stay the same
         np.random.set_state(states[1])
-        try:
-            write_text(path, json.dumps({"milliseconds": times} | facts, default=str))
-        except OSError as error:
-            source += f", not saved ({error.strerror})"
+        write_cached(name, {"milliseconds": times} | facts)
     fastest = min(times.values())
     chosen = next(name for name in times if times[name] <= ACCEPTED_LOSS * fastest)
     parts = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
     return f"Kernel: {chosen} ({parts} per step; {source})", CHOICES[chosen]
+
+
+def _check_times(times: dict[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Return saved times; ValueError if they cannot be times of these choices."""
+    if (
+        not times
+        or not set(times) <= set(names)
+        or not all(0 <= value < math.inf for value in times.values())
+    ):
+        raise ValueError("times that no measurement gives")
+    return times
 
 
 def _list_sources(model: keras.Model) -> Iterator[tuple[Any, keras.Layer]]:

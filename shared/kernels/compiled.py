@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.core.environment import count_threads
+from shared.core.text import shorten
 from shared.layers.recurrent import COMPILED_ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -69,6 +70,23 @@ def prepare_loop() -> None:
         slow.cancel()
 
 
+@functools.cache
+def find_problem() -> str:
+    """Return why the compiled loop cannot run here; empty if it can.
+
+    Compiles the loop, if no earlier run has.
+    """
+    try:
+        import numba
+
+        if numba.config.DISABLE_JIT:
+            return "NUMBA_DISABLE_JIT is set"
+        prepare_loop()
+    except Exception as error:  # Numba, LLVM and the linker raise errors of all kinds
+        return shorten(f"{type(error).__name__}: {error}")
+    return ""
+
+
 def use_compiled_loop(layer: keras.Layer) -> None:
     """Set a SimpleRNN, LSTM or GRU layer to run on the compiled loop.
 
@@ -90,6 +108,7 @@ def use_compiled_loop(layer: keras.Layer) -> None:
         COMPILED_ACTIVATIONS.index(gates.__name__),
     )
     layer.inner_loop = types.MethodType(functools.partial(_inner_loop, loop), layer)
+    _limit_blas()
 
 
 def use_keras_loop(layer: keras.Layer) -> None:
@@ -325,16 +344,18 @@ def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
 
 def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
     """Do the work on every part, on all cores, the longest part first."""
-    _limit_blas()
     if len(parts) == 1 or count_threads() == 1:
         return [work(part) for part in parts]
     waiting = [_pool(count_threads()).submit(work, part) for part in reversed(parts)]
     return [done.result() for done in reversed(waiting)]
 
 
-@functools.cache
 def _limit_blas() -> None:
-    """Limit BLAS to one thread, so that the number of cores changes no bit."""
+    """Limit BLAS to one thread, so that the number of cores changes no bit.
+
+    Only the thread that set the limit first may change it (threadpoolctl 3.7). TensorFlow
+    calls the loop from other threads, so the limit is set before.
+    """
     import scipy.linalg.cython_blas  # noqa: F401  Numba calls it; load, then limit
     from threadpoolctl import threadpool_limits
 

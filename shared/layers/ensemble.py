@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+MOST_NETWORKS = 100  # the time to build and trace them grows with their number
+
 
 @dataclass(frozen=True)
 class EnsembleConfig:
     """How many networks train side by side."""
 
     ensemble_size: Annotated[int, Role.MODEL]
-    """Networks in the ensemble, 1 or more. They train side by side. The prediction is
+    """Networks in the ensemble, 1 to 100. They train side by side. The prediction is
     the mean of theirs."""
 
     def validate(self) -> None:
@@ -29,7 +31,7 @@ class EnsembleConfig:
         Raises:
             UserError: With the flag and what it accepts.
         """
-        check_at_least(self, {"ensemble_size": 1})
+        check_at_least(self, {"ensemble_size": 1}, MOST_NETWORKS)
 
 
 def train_ensemble(

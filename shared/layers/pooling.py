@@ -51,7 +51,8 @@ class MaxOfSteps(keras.Layer):
     ) -> keras.KerasTensor:
         """Return the maximum over the steps that are not masked."""
         if mask is not None:
-            lowest = ops.convert_to_tensor(-1e9, inputs.dtype)
+            sixteen = keras.backend.standardize_dtype(inputs.dtype) == "float16"
+            lowest = ops.convert_to_tensor(-6e4 if sixteen else -1e9, inputs.dtype)
             inputs = ops.where(mask[:, :, None], inputs, lowest)
         return ops.max(inputs, axis=1)
 

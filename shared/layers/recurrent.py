@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from shared.core.backend import count_gpus
 from shared.core.context import Context
-from shared.core.errors import UserError, check_shares, format_flag
+from shared.core.errors import UserError, check_shares, check_size, format_flag
 from shared.core.roles import Resolved, Role
 from shared.layers.penalties import (
     CONSTRAINTS,
@@ -107,6 +107,7 @@ class RecurrentConfig:
             raise UserError(
                 f"--units {self.units}: a layer needs at least 1 unit, e.g. --units 32."
             )
+        check_size(self, ["units"], self.units**2)
         check_shares(self, ("dropout", "recurrent_dropout"))
         for field in dataclasses.fields(self):
             if field.name.endswith("_regularizer"):

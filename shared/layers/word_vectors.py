@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.data.imdb.archive import FIRST_WORD
+from shared.data.imdb.word_ids import FIRST_WORD
 
 WINDOW = 5  # words on either side that count as near, weighted by 1 / distance
 SMOOTHING = 0.75  # power of the neighbours' counts

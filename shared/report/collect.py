@@ -26,7 +26,7 @@ from shared.runs.groups import (
     keep_newest,
     list_baselines,
 )
-from shared.runs.reader import Run, find_runs, format_kernels, read_kernels
+from shared.runs.reader import Run, format_kernels, read_kernels, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
     list_better_baselines,
@@ -51,12 +51,14 @@ def find_groups(
         most: Show at most this many runs, the newest; None means all.
 
     Returns:
-        Source and group, and a sentence for each kind of runs left out.
+        Source and group, and a sentence for each kind of runs left out and for each
+        folder that cannot be read.
 
     Raises:
         UserError: If there is no run with an epoch.
     """
-    found = {source: find_runs(folder) for source, folder in folders.items()}
+    scanned = {source: scan_runs(folder) for source, folder in folders.items()}
+    found = {source: scan.runs for source, scan in scanned.items()}
     kept = {source: _keep(runs) for source, runs in found.items()}
     everything = sorted(
         (run for runs in kept.values() for run in runs),
@@ -64,7 +66,7 @@ def find_groups(
         reverse=True,
     )
     if not everything:
-        raise UserError(explain_missing(None, folders[OWN]))
+        raise UserError(explain_missing(None, folders[OWN], scanned[OWN]))
     chosen = {run.path for run in everything[:most]}
     names = {
         run.path: group.data for group in group_runs(everything) for run in group.runs
@@ -82,6 +84,7 @@ def find_groups(
         notes.append(f"Not shown: older repeats of a seed ({repeats}).")
     if dropped := len(everything) - len(chosen):
         notes.append(f"Not shown, to keep the file small: the oldest runs ({dropped}).")
+    notes += [line for scan in scanned.values() for line in scan.describe()]
     return _make_labels_unique(groups), notes
 
 

@@ -44,7 +44,8 @@ def write_events(runs: Iterable[Run], folder: Path) -> list[Path]:
     paths = []
     for run in runs:
         if run.history:
-            path = folder / run.recipe / run.path.name
+            # The name of a folder leads to no other place; run.recipe could.
+            path = folder / run.path.parent.name / run.path.name
             paths.append(path / "events.out.tfevents.rnn-recipes")
             write_whole(paths[-1], lambda part, run=run: write(run, part))
     return paths

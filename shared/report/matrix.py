@@ -16,6 +16,7 @@ from shared.compare.verdicts import (
     find_ends,
     format_ends,
 )
+from shared.core.errors import UserError
 from shared.core.statistics import LEVEL
 from shared.runs.groups import Group
 from shared.tasks.score import Score
@@ -45,11 +46,20 @@ class VerdictCache:
 
     Args:
         published: Folder of the published runs and their verdicts; None without one.
+
+    Attributes:
+        problems: A sentence if the file of published verdicts cannot be used.
     """
 
     def __init__(self, published: Path | None = None) -> None:
         self._known: dict[tuple[Path, ...], list[Verdict]] = {}
-        self._published = published
+        self.problems: list[str] = []
+        self._rows: list[dict[str, str]] = []
+        if published is not None:
+            try:
+                self._rows = read_verdicts(published)
+            except UserError as error:
+                self.problems.append(f"Not used: {error}")
 
     def __call__(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the verdicts on groups of finished runs, which never change."""
@@ -71,15 +81,13 @@ class VerdictCache:
 
     def _read_published(self, groups: Sequence[Group]) -> list[Verdict]:
         """Return the published verdicts on these groups."""
-        if self._published is None:
-            return []
         shown = {
             group.label.removesuffix(MARK): group.label
             for group in groups
             if _is_published(group.label)
         }
         verdicts = []
-        for row in read_verdicts(self._published):
+        for row in self._rows:
             is_baseline = row["second_is_baseline"] == "True"
             second = row["second"] if is_baseline else shown.get(row["second"])
             first = shown.get(row["first"])

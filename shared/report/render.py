@@ -17,9 +17,11 @@ from shared.report.collect import collect, find_groups
 from shared.report.matrix import VerdictCache
 from shared.report.pictures import embed_pictures
 from shared.runs.groups import Group
+from shared.runs.reader import describe_problems
 from shared.runs.terminal import format_score
 
 LIMIT = 5_000_000  # bytes of the page
+ROOM_FOR_NOTES = 8_000  # bytes
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("table.js", "plots.js", "page.js")
 HISTORY_KEYS = ("history", "baselines", "metrics", "state")
@@ -51,17 +53,20 @@ def build_page(
         groups = [group for _, group in pairs]
         content = collect(pairs, get_verdicts)
         bare = render(content, notes, {}, stamp)
-        room = LIMIT - len(bare.encode()) - 1000  # for the note about pictures
-        if room > 0:
+        room = LIMIT - len(bare.encode()) - ROOM_FOR_NOTES
+        if room > 0 or not groups:
             break
         most = sum(len(group.runs) for group in groups) // 2
     pictures, left_out = embed_pictures(groups, room - _count_frames(groups))
     if left_out:
         notes.append(
-            "Not shown, to keep the file small or because they cannot be read: "
-            f"pictures ({left_out}); they are in the run folders."
+            f"Not shown, to keep the file small: pictures ({left_out}); they are in "
+            "the run folders."
         )
-    return render(content, notes, pictures, stamp) if pictures or left_out else bare
+    notes += describe_problems(run for group in groups for run in group.runs)
+    if get_verdicts:
+        notes += get_verdicts.problems
+    return render(content, notes, pictures, stamp)
 
 
 def _count_frames(groups: Sequence[Group]) -> int:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import html
+import os
+import re
+import sys
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from shared.core.errors import UserError
-from shared.core.signals import kill_as_interrupt
 from shared.report.matrix import VerdictCache
 from shared.report.render import build_page
 
 HOST = "127.0.0.1"  # not visible on the network
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+"""A `Host` header of this machine. Browsers leave port 80 out. A tunnel to this machine
+may use the last address."""
+PATIENCE = 10  # seconds that a client may stay silent in a request
 NOTHING = '<!doctype html><meta http-equiv="refresh" content="2"><p>{}</p>'
 WATCHED = ("summary.json", "history.csv", "kernels.json", "*.png")
 
@@ -36,12 +42,13 @@ class Page:
         seen = hashlib.sha256()
         for folder in self._folders.values():
             for pattern in WATCHED:
-                for path in sorted(folder.glob(f"*/*/{pattern}")):
+                for path in _list_files(folder, f"*/*/{pattern}"):
                     try:
                         facts = path.stat()
                     except OSError:
                         continue  # removed meanwhile
-                    seen.update(f"{path}{facts.st_mtime_ns}{facts.st_size}".encode())
+                    seen.update(os.fsencode(path))
+                    seen.update(f"{facts.st_mtime_ns} {facts.st_size}".encode())
         return seen.hexdigest()[:16]
 
     def read(self) -> str:
@@ -54,7 +61,24 @@ class Page:
             return self._text
 
 
-def open_server(page: Page, port: int) -> ThreadingHTTPServer:
+def _list_files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that fit a pattern; none while a folder is being removed."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing about a client that goes away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Show only errors that are a fault of this program."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+
+def open_server(page: Page, port: int) -> Server:
     """Return a server that listens; call its `serve_forever` to answer.
 
     `/` is the page. `/stamp` is its stamp, which changes with the page.
@@ -68,12 +92,11 @@ def open_server(page: Page, port: int) -> ThreadingHTTPServer:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = PATIENCE
+
         def do_GET(self) -> None:
-            host = self.headers.get("Host", "").rpartition(":")[0]
-            if host not in (
-                HOST,
-                "localhost",
-            ):  # another site that points to this machine
+            # Another site may let its own name point to this machine.
+            if not LOCAL.fullmatch(self.headers.get("Host", "")):
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path == "/stamp":
                 self._answer(page.read_stamp(), "text/plain")
@@ -84,9 +107,10 @@ def open_server(page: Page, port: int) -> ThreadingHTTPServer:
 
         def _answer_page(self) -> None:
             try:
-                self._answer(page.read(), "text/html")
-            except UserError as error:  # no run yet, or none left
-                self._answer(NOTHING.format(html.escape(str(error))), "text/html")
+                text = page.read()
+            except (UserError, OSError) as error:  # no run yet, or none left
+                text = NOTHING.format(html.escape(str(error)))
+            self._answer(text, "text/html")
 
         def _answer(self, text: str, kind: str) -> None:
             body = text.encode()
@@ -101,7 +125,7 @@ def open_server(page: Page, port: int) -> ThreadingHTTPServer:
             """Print nothing: a page sends a request every two seconds."""
 
     try:
-        return ThreadingHTTPServer((HOST, port), Handler)
+        return Server((HOST, port), Handler)
     except OSError as error:
         raise UserError(
             f"--port {port}: {error.strerror}. Name another port, or 0 for a free one."
@@ -114,17 +138,13 @@ def serve(
     """Serve the page until Ctrl-C or a kill.
 
     Raises:
+        KeyboardInterrupt: At Ctrl-C.
         UserError: If the port is not available.
     """
-    page = Page(folders, get_verdicts)
-    with (
-        open_server(page, port) as server,
-        contextlib.suppress(KeyboardInterrupt),
-        kill_as_interrupt(),
-    ):
-        address = f"http://{HOST}:{server.server_port}/"
+    with open_server(Page(folders, get_verdicts), port) as server:
         print(
-            f"Open {address} - it updates while runs train. Ctrl-C stops it.",
+            f"Open http://{HOST}:{server.server_port}/ - it updates while runs train. "
+            "Ctrl-C stops it.",
             flush=True,
         )
         server.serve_forever()

@@ -12,7 +12,14 @@ from typing import Any
 
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.roles import READ_BY_BASELINES, REPEATS, Role
-from shared.runs.reader import Run, find_runs, read_run
+from shared.runs.reader import (
+    Found,
+    Run,
+    find_runs,
+    is_run_folder,
+    read_run,
+    scan_runs,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
         root: Folder of all runs.
 
     Returns:
-        Runs with at least one epoch, and a sentence for each kind left out.
+        Runs with at least one epoch, and a sentence for each kind left out and for
+        each folder that cannot be read.
 
     Raises:
         UserError: If a name matches nothing, or no run is left to compare.
@@ -50,20 +58,20 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     named: list[Run] = []
     found: list[Run] = []
     unfinished = 0
+    unreadable: dict[Path, str] = {}
     for name in list(names) or [None]:
-        if name is not None and (Path(name) / "summary.json").is_file():
+        if name is not None and is_run_folder(Path(name)):
             named.append(_read_named(name))
             continue
-        recipe = name and Path(name).name.replace("_", "-")
-        runs = find_runs(root, recipe) if recipe is None or is_name(recipe) else []
-        if not runs:
-            raise UserError(explain_missing(name, root))
+        scanned = find_named(name, root)
+        runs = scanned.runs
+        unreadable |= scanned.unreadable
         finished = [run for run in runs if run.state == "finished" and run.history]
         unfinished += len(runs) - len(finished)
         if name is not None and not finished:
             raise UserError(
                 f"{name}: none of its {len(runs)} runs has finished. Run make "
-                f"{recipe}, or name a run folder."
+                f"{_name_recipe(name)}, or name a run folder."
             )
         found += finished
     chosen = {run.path.resolve(): run for run in [*keep_newest(found), *named]}
@@ -74,7 +82,25 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
         notes.append(f"Left out: {unfinished} that did not finish (name its folder).")
     if repeats := len({run.path.resolve() for run in found} - set(chosen)):
         notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
-    return _by_age(chosen.values()), notes
+    return _by_age(chosen.values()), notes + Found([], unreadable).describe()
+
+
+def find_named(name: str | None, root: Path) -> Found:
+    """Return all runs of a recipe, or of all recipes.
+
+    Args:
+        name: Name or folder of a recipe; None means all recipes.
+        root: Folder of all runs.
+
+    Raises:
+        UserError: If there is none that can be read.
+    """
+    recipe = None if name is None else _name_recipe(name)
+    known = recipe is None or is_name(recipe)
+    found = scan_runs(root, recipe) if known else Found([], {})
+    if not found.runs:
+        raise UserError(explain_missing(name, root, found))
+    return found
 
 
 def keep_newest(runs: Iterable[Run]) -> list[Run]:
@@ -171,10 +197,7 @@ def _by_age(runs: Iterable[Run]) -> list[Run]:
 
 
 def _read_named(name: str) -> Run:
-    try:
-        run = read_run(Path(name))
-    except ValueError as error:
-        raise UserError(f"{error}. Name another folder.") from None
+    run = read_run(Path(name))
     if not run.history:
         raise UserError(f"{name}: holds no epoch yet. Name another run.")
     return run
@@ -222,10 +245,25 @@ def is_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", text) is not None
 
 
-def explain_missing(name: str | None, root: Path) -> str:
-    """Return the error for a name without runs, or for a folder without any run."""
-    known = sorted({run.recipe for run in find_runs(root)})
+def explain_missing(name: str | None, root: Path, found: Found | None = None) -> str:
+    """Return the error for a name without runs, or for a folder without any run.
+
+    Args:
+        name: Name or folder of a recipe; None means all recipes.
+        root: Folder of all runs.
+        found: The folders of that recipe that cannot be read.
+    """
+    if found and found.unreadable:
+        who = root if name is None else name
+        first = found.describe()[0]
+        count = len(found.unreadable)
+        return f"{who}: none of its {count} run folders can be read. {first}"
     if name is None:
         return f"No run in {root}. Start with make imdb-gru."
-    found = f"There are runs of: {', '.join(known)}" if known else "There is no run yet"
-    return f"{name}: no such run folder, and no runs of a recipe of that name. {found}."
+    known = sorted({run.recipe for run in find_runs(root)})
+    runs = f"There are runs of: {', '.join(known)}" if known else "There is no run yet"
+    return f"{name}: no such run folder, and no runs of a recipe of that name. {runs}."
+
+
+def _name_recipe(name: str) -> str:
+    return Path(name).name.replace("_", "-")

@@ -49,8 +49,24 @@ OLD_ROLES = {
 """Role -> flags of version 0.1 with that role, by their names of today. Every other
 flag of that version describes the model."""
 ROLE_OF = {name: role for role, names in OLD_ROLES.items() for name in names.split()}
+MOST_SYMBOLS = 100_000
 WEEK = np.timedelta64(7, "D")
 """Weather is alike for six days, and the forecast reaches one day ahead."""
+
+
+def upgrade(
+    config: dict[str, Any], summary: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return `config.json` and `summary.json` of version 0.1 in the form of today.
+
+    Raises:
+        ValueError: If they are not of that version either.
+    """
+    try:
+        config = upgrade_config(config)
+        return config, upgrade_summary(summary, config)
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"neither of this version nor of 0.1 ({error!r})") from None
 
 
 def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +123,19 @@ def upgrade_predictions(
     Args:
         arrays: As they were read.
         config: In the form of today.
+
+    Raises:
+        ValueError: If they are not of version 0.1 either.
     """
+    try:
+        return _rename_arrays(arrays, config)
+    except (LookupError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"neither of this version nor of 0.1 ({error!r})") from None
+
+
+def _rename_arrays(
+    arrays: dict[str, np.ndarray], config: dict[str, Any]
+) -> dict[str, np.ndarray]:
     if "bars" in arrays:
         arrays = dict(arrays)
         arrays["baselines"] = arrays.pop("bars")
@@ -126,11 +154,14 @@ def upgrade_kernels(record: dict[str, Any]) -> dict[str, Any]:
     """Return the content of `kernels.json` in the form of today."""
     names = {"obstacles": "cudnn_blockers", "hindrances": "unsupported_options",
              "asked": "requested", "told": "description"}  # fmt: skip
+    planned = record.get("planned")
+    if not isinstance(planned, list) or not all(isinstance(p, dict) for p in planned):
+        return record
     planned = [
         {names.get(name, name): value for name, value in layer.items()}
-        for layer in record.get("planned") or []
+        for layer in planned
     ]
-    return record | {"planned": planned} if "planned" in record else record
+    return record | {"planned": planned}
 
 
 def upgrade_model_facts(facts: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +178,7 @@ def upgrade_model_facts(facts: dict[str, Any]) -> dict[str, Any]:
     }
     return facts | {
         "restore": {
-            "every_layer": layer,
+            "every_layer": layer or None,
             "kernel": settings.get("kernel"),
             "jit": settings.get("jit", "auto"),
             "dense_gradient": settings.get("embedding_gradient") == "dense",
@@ -161,6 +192,8 @@ def _guess_task(score: dict[str, Any], settings: dict[str, Any]) -> Task:
     if task_score.metric == "cross_entropy":
         return NextToken(task_score, classes=tuple("aeiou"))
     if task_score.metric == "accuracy" and settings.get("task") == "recall":
+        if settings["symbols"] > MOST_SYMBOLS:
+            raise ValueError(f"{settings['symbols']} symbols")
         return Classification(task_score, tuple(map(str, range(settings["symbols"]))))
     if task_score.metric == "accuracy":
         return BinaryClassification(task_score, ("negative", "positive"))
@@ -172,8 +205,8 @@ def _count_layer(
 ) -> dict[str, int] | None:
     """Return the size of the one recurrent layer of a plain IMDB network."""
     names = ("units", "embedding_size", "vocabulary")
-    if any(name not in settings for name in names) or not summary.get("parameters"):
+    units, inputs, vocabulary = sizes = [settings.get(name) for name in names]
+    if not all(isinstance(n, int) for n in (*sizes, summary.get("parameters"))):
         return None
-    units, inputs, vocabulary = (settings[name] for name in names)
     weights = summary["parameters"] - vocabulary * inputs - (units + 1)
     return {"units": units, "inputs": inputs, "parameters": weights}

@@ -5,15 +5,15 @@
     python -m shared.runs.manage imdb-gru --older-than 30 --remove
 
 Takes recipe names, run folders, or nothing (all runs). Only --remove changes anything.
-It shows the runs first and then asks. A run that is still training stays.
+It shows the runs first and then asks. A run that is still training stays, and so does
+all that is behind a symbolic link. --remove also deletes what killed runs have left.
 """
 
 from __future__ import annotations
 
 import itertools
-import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -29,11 +28,18 @@ from shared.core.errors import UserError, format_value
 from shared.core.flags import one_line_errors, parse
 from shared.core.roles import SHOWN_ELSEWHERE
 from shared.core.signals import INTERRUPTED
-from shared.runs.groups import explain_missing, is_name
-from shared.runs.reader import RUNS, Run, find_runs, read_run
-from shared.runs.terminal import format_score
-
-REMOVING = ".removing-"  # hides a folder from all readers during its removal
+from shared.runs.groups import find_named
+from shared.runs.reader import (
+    RUNS,
+    Found,
+    Run,
+    describe_problems,
+    is_run_folder,
+    read_run,
+    scan_runs,
+)
+from shared.runs.removal import is_linked, remove_runs
+from shared.runs.terminal import format_score, make_console
 
 
 @dataclass(frozen=True)
@@ -84,36 +90,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_errors("--results-dir"):
         options = parse(Options, flags, "python -m shared.runs.manage", __doc__)
         options.validate()
-        runs = pick_runs(options)
-        if not runs:
+        found = pick_runs(options)
+        runs = found.runs
+        if runs:
+            show_runs(runs)
+        else:
             print(f"No such run in {options.results_dir}.")
-            return
-        show_runs(runs)
-        if not options.remove:
+        for line in [*found.describe(), *describe_problems(runs)]:
+            print(line)
+        if not runs or not options.remove:
             return
         free = [run for run in runs if run.state != "running"]
         if len(free) < len(runs):
             print(f"Not removed: {count_runs(len(runs) - len(free))} still training.")
         try:
-            if not free or not (options.yes or confirm(free)):
-                print("Nothing removed.")
-                return
-            print(f"Removed {count_runs(remove_runs(free))}.")
+            # Linked runs only have to be named, so they need no question.
+            real = [run for run in free if not is_linked(run.path)]
+            if real and not (options.yes or confirm(real)):
+                free = []
+            removed, kept = remove_runs(free)
+            for line in kept:
+                print(line)
+            print(f"Removed {count_runs(removed)}." if removed else "Nothing removed.")
         except KeyboardInterrupt:
             print("\nStopped. Every run that make runs still lists is complete.")
             sys.exit(INTERRUPTED)
 
 
-def pick_runs(options: Options) -> list[Run]:
+def pick_runs(options: Options) -> Found:
     """Return the runs that pass all filters, by recipe and data, oldest first.
+
+    Folders that cannot be read pass no filter, so they are always among the result.
 
     Raises:
         UserError: If a name matches no run, or if no run has a setting of `--where`.
     """
     found: dict[Path, Run] = {}
+    unreadable: dict[Path, str] = {}
     for name in options.runs or [None]:
-        for run in _find(name, options.results_dir):
-            found[run.path.resolve()] = run
+        scanned = _find(name, options.results_dir)
+        found |= {run.path.resolve(): run for run in scanned.runs}
+        unreadable |= scanned.unreadable
     runs = list(found.values())
     wanted = dict(text.split("=", 1) for text in options.where)
     for name in wanted:
@@ -134,7 +151,8 @@ def pick_runs(options: Options) -> list[Run]:
         and (before is None or read_start(run) < before)
         and all(_has(run, name, value) for name, value in wanted.items())
     ]
-    return sorted(picked, key=lambda run: (run.recipe, run.data, run.path.name))
+    picked.sort(key=lambda run: (run.recipe, run.data, run.path.name))
+    return Found(picked, unreadable)
 
 
 def read_start(run: Run) -> datetime:
@@ -176,7 +194,7 @@ def show_runs(runs: Sequence[Run]) -> None:
                 f"{sizes[run.path] / 1e6:.1f}",
                 Text(_format_flags(run)),
             )
-    Console(highlight=False).print(table)
+    make_console().print(table)
     print(f"{count_runs(len(runs))}, {sum(sizes.values()) / 1e6:,.1f} MB")
 
 
@@ -198,49 +216,17 @@ def confirm(runs: Sequence[Run]) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def remove_runs(runs: Iterable[Run]) -> int:
-    """Remove run folders. Each one is hidden in one step before its files are removed.
-
-    So a stop leaves complete runs and at most one hidden folder. The next removal
-    deletes that folder too. A run that has started to train meanwhile stays.
-
-    Returns:
-        How many were removed.
-    """
-    removed = 0
-    for run in runs:
-        for left in run.path.parent.glob(f"{REMOVING}*"):
-            shutil.rmtree(left)
-        if read_run(run.path).state == "running":
-            continue
-        hidden = run.path.with_name(f"{REMOVING}{run.path.name}")
-        run.path.rename(hidden)
-        if hidden.is_symlink():
-            hidden.unlink()
-        else:
-            shutil.rmtree(hidden)
-        removed += 1
-    return removed
-
-
 def count_runs(count: int) -> str:
     """Return `1 run` or `3 runs`."""
     return f"{count} run" if count == 1 else f"{count} runs"
 
 
-def _find(name: str | None, root: Path) -> list[Run]:
+def _find(name: str | None, root: Path) -> Found:
     if name is None:
-        return find_runs(root)
-    if (Path(name) / "summary.json").is_file():
-        try:
-            return [read_run(Path(name))]
-        except ValueError as error:
-            raise UserError(f"{error}; name another.") from None
-    recipe = Path(name).name.replace("_", "-")
-    runs = find_runs(root, recipe) if is_name(recipe) else []
-    if not runs:
-        raise UserError(explain_missing(name, root))
-    return runs
+        return scan_runs(root)
+    if is_run_folder(Path(name)):
+        return Found([read_run(Path(name))], {})
+    return find_named(name, root)
 
 
 def _key(name: str) -> str:

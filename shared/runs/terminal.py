@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from shared.runs.reader import Run
 
 
+def make_console() -> Console:
+    """Return a terminal that prints texts as they are, without mark-up or colours."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def show_run(run: Run, earlier: Sequence[Run]) -> None:
     """Print the scores of a run, its baselines and its rank among runs like it.
 
@@ -20,7 +25,7 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
         run: A run that has just ended.
         earlier: Runs of the same recipe. They may include this one.
     """
-    console = Console(highlight=False)
+    console = make_console()
     summary = run.summary
     metric = run.score.metric
     console.print()
@@ -73,6 +78,8 @@ def list_better_baselines(run: Run) -> list[str]:
         return []
     metric = score.metric
     reached = test["best"][f"test_{metric}"]
+    if reached is None:
+        return []
     sentences = []
     for baseline in summary["baselines"]:
         value = baseline["test"].get(metric)
@@ -121,6 +128,7 @@ def _find_rank(run: Run, others: Sequence[Run]) -> str:
         for other in [*others, run]
         if other.state == "finished"
         and (other.data, other.data_hash) == (run.data, run.data_hash)
+        and other.score == score
         and other.summary["best"]
     }
     if run.path not in scored:

@@ -18,10 +18,11 @@ process distinguishes a live run from a dead one.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
-import math
 import shutil
 import statistics
+import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ from shared.runs.reader import (
     Run,
     format_content,
 )
+from shared.runs.removal import OPENING, remove_leftovers
+from shared.runs.schema import LARGEST
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +61,8 @@ if TYPE_CHECKING:
     from shared.data.splits import Examples, Splits
 
 Row = dict[str, Any]
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+LONGEST_NOTE = 10_000  # characters
 
 
 class RunFolder:
@@ -172,10 +177,10 @@ class RunFolder:
         """Fill a hidden folder, then rename it, so that it appears complete."""
         parent = self.root / self.recipe
         parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".opening-", dir=parent))
+        remove_leftovers(parent)
+        hidden = Path(tempfile.mkdtemp(prefix=OPENING, dir=parent))
         try:
-            self._lock = FileLock(hidden / LOCK)
-            self._lock.acquire()
+            self._lock = _lock(hidden / LOCK)
             self._write_json(hidden / "config.json", config)
             self._write_json(hidden / "summary.json", self._complete_summary())
             hidden.chmod(0o777 & ~read_umask())
@@ -219,6 +224,10 @@ class RunFolder:
         def write(part: Path) -> None:
             model.save(part)
             with zipfile.ZipFile(part, "a") as archive:
+                facts["sha256"] = {
+                    name: hashlib.sha256(archive.read(name)).hexdigest()
+                    for name in archive.namelist()
+                }
                 archive.writestr(MODEL_FACTS, json.dumps(facts, indent=1))
 
         write_whole(self.path / "best.keras", write)
@@ -265,11 +274,11 @@ class RunFolder:
         write_text(self.path / f"{name}.txt", text)
 
     def close(self, state: str, note: str = "", **results: Any) -> None:
-        """Write how the run ended and release its lock.
+        """Write how the run ended. The lock stays, since pictures may follow.
 
         Args:
             state: `finished`, `interrupted` or `failed`.
-            note: The reason in a sentence.
+            note: The reason in a sentence. A very long one is cut.
             **results: More entries of the summary, such as `test`.
         """
         if self.path is None:
@@ -277,10 +286,15 @@ class RunFolder:
         peak = peak_memory_mb()
         self.summary |= results | {
             "state": state,
-            "note": note,
+            "note": note[:LONGEST_NOTE],
             "peak_memory_mb": None if peak is None else round(peak),
         }
         self._write_summary()
+
+    def release(self) -> None:
+        """Release the lock, after the last file. Only then can the run be removed."""
+        if self.path is None:
+            return
         self._lock.release()
         (self.path / LOCK).unlink(missing_ok=True)
 
@@ -297,11 +311,26 @@ class RunFolder:
                 "Written during training. If the training has stopped, the run was "
                 f"interrupted and holds {summary['holds']}."
             )
-        return summary
+        return _without_nan(summary, LARGEST)
 
     def _write_json(self, path: Path, content: dict[str, Any]) -> None:
         text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
         write_text(path, text + "\n")
+
+
+def _lock(path: Path) -> FileLock:
+    """Return the lock of a run, held unless the file system has no locks."""
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        print(
+            f"This file system has no locks ({error.strerror}). Until the run ends, "
+            "its state is shown as interrupted."
+        )
+    return lock
 
 
 def _move_to_free_name(folder: Path, parent: Path, seed: int) -> Path:
@@ -320,12 +349,12 @@ def _move_to_free_name(folder: Path, parent: Path, seed: int) -> Path:
     raise FileExistsError(path)
 
 
-def _without_nan(value: Any) -> Any:
-    """Return the value with None for NaN and infinity, which JSON lacks."""
+def _without_nan(value: Any, largest: float = sys.float_info.max) -> Any:
+    """Return the value with None for NaN, infinity and numbers that are too large."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: _without_nan(item, largest) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
+        return [_without_nan(item, largest) for item in value]
+    if isinstance(value, float) and not abs(value) <= largest:
         return None
     return value

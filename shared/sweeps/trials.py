@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from shared.core.environment import PROJECT, list_versions
 from shared.core.errors import format_value
-from shared.runs.reader import Run, find_runs
+from shared.runs.reader import Found, Run, scan_runs
 from shared.sweeps.workers import EPOCH, Worker, run_workers
 
 
@@ -47,11 +47,14 @@ class TrialIndex:
     versions: dict[str, str] = field(default_factory=list_versions)
 
     def __post_init__(self) -> None:
-        self.read()
+        for line in self.read().describe():
+            print(line)
 
-    def read(self) -> None:
-        """Read the folder again."""
-        self.runs = find_runs(self.results_dir)
+    def read(self) -> Found:
+        """Read the folder again, and return what was found."""
+        found = scan_runs(self.results_dir)
+        self.runs = found.runs
+        return found
 
     def find(self, trial: Trial) -> Run | None:
         """Return the newest run of a trial; None if there is none."""

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shared.core.environment import count_cores
+from shared.core.signals import WORKER
 
 EPOCH = re.compile(r"epoch (\d+) of (\d+), (.*)")
 SAVED = "Saved in "
@@ -90,7 +91,7 @@ def run_workers(
             line when the worker has ended.
     """
     stopped = threading.Event()
-    environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200", WORKER: "1"}
     if num_workers > 1:  # otherwise the first takes all memory of a GPU
         environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     started = itertools.count()
@@ -103,7 +104,7 @@ def run_workers(
         share = threads or choose_threads(rest if last_round else num_workers)
         worker.process = subprocess.Popen(
             [*worker.command, "--threads", str(share)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends with this process: see end_with_parent
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -118,6 +119,7 @@ def run_workers(
                 worker.folder = Path(line.partition(SAVED)[2].strip())
             report(worker, line)
         worker.status = worker.process.wait()
+        worker.process.stdin.close()
         report(worker, "")
 
     with ThreadPoolExecutor(num_workers) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -117,4 +118,17 @@ def build_optimizer(training: TrainingConfig) -> keras.Optimizer:
     optimizer = keras.optimizers.get(training.optimizer)
     optimizer.learning_rate = training.learning_rate
     optimizer.global_clipnorm = training.global_clipnorm
+    for name in ("assign_add", "assign_sub"):
+        setattr(optimizer, name, _sum_first(getattr(optimizer, name)))
     return optimizer
+
+
+def _sum_first(assign: Callable) -> Callable:
+    """Sum the rows of a sparse update before they change the weights.
+
+    TensorFlow (2.21) adds them to the weights on all cores, in any order. So the same
+    seed would give other last digits each time.
+    """
+    import tensorflow as tf
+
+    return lambda variable, value: assign(variable, tf.convert_to_tensor(value))

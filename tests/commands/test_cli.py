@@ -1,5 +1,6 @@
 """The command line: quick help, one clear line for a bad input, nothing lost."""
 
+import errno
 import importlib
 import json
 import subprocess
@@ -7,10 +8,11 @@ import sys
 
 import pytest
 
-from recipes import imdb_gru, imdb_simple_rnn
+from recipes import imdb_best, imdb_gru, imdb_simple_rnn
 from shared.commands.recipe import main
 from shared.core.errors import UserError, format_flag
-from shared.core.flags import list_names, parse, resolve_config
+from shared.core.files import check_place
+from shared.core.flags import list_names, one_line_errors, parse, resolve_config
 from shared.core.recipes import list_recipes
 from shared.core.roles import read_settings
 from tests.helpers import PROJECT, RECIPES, run_python
@@ -63,6 +65,19 @@ def test_help_needs_neither_keras_nor_data(recipe, help_pages):
 BAD_INPUTS = [
     (["--units", "0"], "at least 1 unit"),
     (["--units", "many"], "--units: 'many' is not a whole number."),
+    (["--units", "1_0"], "--units: '1_0' is not a whole number."),
+    (["--units", "99999999999999999999"], "--units: '99999999999999999999' is too"),
+    (["--units", "9" * 5000], "is too large"),
+    (["--units", "100000000"], "--units 100000000: needs an array of"),
+    (["--vocabulary", "1000000", "--embedding-size", "1000000"], "needs an array of"),
+    (["--threads", "100000000"], "--threads 100000000: takes at most 1,024"),
+    (["--kernel", "9" * 5000], "Expected one of"),
+    (["--data-dir", ""], "--data-dir: the value is empty"),
+    (["--data-dir="], "--data-dir: the value is empty"),
+    (["--data-dir", "a\0b"], "has a control character"),
+    (["--data-dir", "\x1b[31m"], "has a control character"),
+    (["--data-dir", "\udcff"], "not UTF-8"),
+    (["--data-dir", "~nobody-of-this-name/x"], "no such home folder"),
     (["--limit", "many"], "--limit: 'many' is not a whole number."),
     (["--dropout", "much"], "--dropout: 'much' is not a number."),
     (["--epochs"], "--epochs"),
@@ -109,6 +124,7 @@ def test_a_bad_input_is_one_line_and_status_2_before_any_data(
     text = capsys.readouterr().err
     assert text.startswith("error: ")
     assert text.count("\n") <= 2
+    assert len(text) < 1100
     assert message in text
     assert not list(tmp_path.glob("imdb-*"))
 
@@ -157,15 +173,75 @@ def test_the_error_for_an_unknown_flag_names_the_nearest_one():
         parse(imdb_gru.Config, ["--unit", "3"], "imdb_gru.py", "")
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_at_once(tmp_path, capsys):
+@pytest.mark.parametrize("more", [[], ["--seeds", "0-1"]], ids=["run", "seeds"])
+@pytest.mark.parametrize("place", ["file", "file/runs", "link", "loop", "a" * 5000, ""])
+def test_a_folder_that_cannot_be_written_is_an_error_at_once(
+    place, more, tmp_path, capsys, monkeypatch
+):
+    def load(*_):
+        raise AssertionError("data were loaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(imdb_gru, "load_reviews", load)
+    monkeypatch.setattr("shared.sweeps.workers.subprocess.Popen", load)
     (tmp_path / "file").write_text("")
-    folder = str(tmp_path / "file" / "runs")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "x")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    before = sorted(tmp_path.iterdir())
+    flags = ["--kernel", "keras", "--results-dir", place, *more]
     with pytest.raises(SystemExit) as exit_:
-        main(imdb_gru.Config, imdb_gru.run, ["--results-dir", folder])
+        main(imdb_gru.Config, imdb_gru.run, flags)
     assert exit_.value.code == 2
     text = capsys.readouterr().err
     assert "--results-dir" in text
     assert text.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_system_that_takes_no_files_is_an_error_at_once(tmp_path, monkeypatch):
+    """As a read-only checkout: the folder exists already."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", "/some/part")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OSError, match="Read-only") as error:
+        check_place(tmp_path)
+    assert error.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (MemoryError("Unable to allocate 9 TiB"), 2, "Unable to allocate 9 TiB"),
+        (FileNotFoundError(2, "No such file", "/proc/x"), 2, "/proc/x: No such file"),
+        (OSError(errno.ENOSPC, "No space left"), 2, "No space left"),
+        (OSError(errno.ENOTCONN, "Not connected"), 2, "error: Not connected."),
+        (UserError("x" * 50_000), 2, "xxx"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_no_program_can_repair_is_one_line(error, status, message, capsys):
+    with pytest.raises(SystemExit) as exit_, one_line_errors("--to"):
+        raise error
+    assert exit_.value.code == status
+    text = capsys.readouterr().err
+    assert message in text
+    assert text.count("\n") == 1
+    assert len(text) < 1100
+
+
+def test_a_fault_of_the_suite_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError), one_line_errors("--to"):
+        raise ZeroDivisionError
+
+
+def test_a_very_large_ensemble_is_refused(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(imdb_best.Config, imdb_best.run, ["--ensemble-size", "100000000"])
+    assert exit_.value.code == 2
+    assert "takes at most 100." in capsys.readouterr().err
 
 
 def test_another_backend_is_refused():

@@ -19,6 +19,7 @@ from shared.commands.recipe import main
 from shared.core.environment import THREADS, count_threads
 from shared.runs.reader import Run, find_runs, read_run
 from tests.helpers import PROJECT, make_reviews, write_npz
+from tests.helpers import start as start_program
 
 SMALL = ["--units", "3", "--embedding-size", "5", "--length", "7", "--vocabulary", "31"]
 
@@ -70,8 +71,8 @@ def same_seed(reviews, tmp_path_factory):
         results = root / name
         program = command(reviews, results, "--epochs", "4", "--seed", "7", *flags)
         with (root / f"{name}.txt").open("w") as errors:
-            process = subprocess.Popen(
-                ["sh", "-c", f"{prefix} exec {shlex.join(program)}"], cwd=PROJECT,
+            process = start_program(
+                ["sh", "-c", f"{prefix} exec {shlex.join(program)}"],
                 env=environment, stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
         return process, results
@@ -145,10 +146,13 @@ def test_threads_are_limited_before_tensorflow_starts(same_seed, monkeypatch):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_run_stopped_in_mid_epoch_leaves_a_readable_folder(tmp_path, reviews, name):
     flags = ["--epochs", "100000", "--batch-size", "2"]
-    process = subprocess.Popen(
+    # A script's background process ignores Ctrl-C. A kill must still end it in order.
+    process = start_program(
         command(reviews, tmp_path / "runs", *flags),
-        cwd=PROJECT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        ignore=("SIGINT",) if name == "SIGTERM" else (),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     for line in process.stdout:
         if "epoch 2 of" in line:
             break

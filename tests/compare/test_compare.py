@@ -71,6 +71,7 @@ def test_a_flag_that_older_runs_lack_counts_only_where_it_was_changed(tmp_path):
     path = newer / "config.json"
     config = json.loads(path.read_text())
     config["settings"]["clip"] = None
+    config["roles"]["clip"] = "training"
     path.write_text(json.dumps(config))
     make_run(tmp_path, seed=2, global_clipnorm=1.0)
     plain, clipped = groups_of(tmp_path)

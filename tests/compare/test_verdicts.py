@@ -10,8 +10,10 @@ import pytest
 from shared.baselines.baseline import Baseline
 from shared.compare.__main__ import main
 from shared.compare.differences import find_differences
-from shared.compare.published_verdicts import read_verdicts
+from shared.compare.published_verdicts import COLUMNS, VERDICTS, read_verdicts
 from shared.compare.verdicts import choose_effect, compare_groups, format_ends
+from shared.core.errors import UserError
+from shared.core.files import to_csv
 from shared.data.splits import Examples, Splits
 from shared.runs.cost import find_front
 from shared.runs.groups import choose_runs, group_runs
@@ -359,6 +361,25 @@ def test_what_is_worth_seeing_is_a_round_share_of_the_error():
 
 
 def test_published_verdicts_of_version_0_1_still_read(tmp_path):
-    (tmp_path / "verdicts.csv").write_text("first,second_is_bar\na,True\n")
-    assert read_verdicts(tmp_path) == [{"first": "a", "second_is_baseline": "True"}]
+    row = dict.fromkeys(sorted(COLUMNS), "") | {"first": "a"}
+    text = to_csv([row]).replace("second_is_baseline", "second_is_bar")
+    (tmp_path / VERDICTS).write_text(text)
+    assert read_verdicts(tmp_path) == [row]
     assert read_verdicts(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "first\na\n", "x,x\n1,2\n", "x\n1,2\n", "\0", "{}", "x\n" * 9]
+)
+def test_damaged_published_verdicts_are_one_line(tmp_path, text):
+    (tmp_path / VERDICTS).write_text(text)
+    with pytest.raises(UserError, match=VERDICTS):
+        read_verdicts(tmp_path)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "text", ""])
+def test_a_published_interval_has_all_its_numbers(tmp_path, number):
+    row = dict.fromkeys(sorted(COLUMNS), "0.5") | {"corrected_p": number}
+    (tmp_path / VERDICTS).write_text(to_csv([row]))
+    with pytest.raises(UserError, match=VERDICTS):
+        read_verdicts(tmp_path)

@@ -2,12 +2,14 @@
 
 import os
 import pickle
+import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
-from shared.data.imdb import object_arrays
+from shared.data.imdb import object_arrays, plain_pickle
 from shared.data.imdb.object_arrays import read_array, read_sequences
 from tests.helpers import make_reviews, object_array, write_npz, write_npz_pickled
 
@@ -27,18 +29,22 @@ def test_lists_become_flat_tokens_and_offsets(tmp_path):
     assert len(sequences) == 3
 
 
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["<i2", ">i4", "<i8", "u1"])
-def test_rows_that_are_integer_arrays_are_read_too(tmp_path, dtype):
-    rows = object_array([np.array([1, 2, 120], dtype), np.array([9], dtype)])
-    sequences = read(write_npz(tmp_path / "a.npz", {"x_train": rows}))
-    assert sequences.tokens.tolist() == [1, 2, 120, 9]
+def test_rows_that_are_integer_arrays_are_read_too(tmp_path, dtype, protocol):
+    parts = [[1, 2, 120], [], [200]] if dtype == "u1" else [[1, 2, 300], [], [9]]
+    rows = object_array([np.array(part, dtype) for part in parts])
+    path = write_npz_pickled(tmp_path / "a.npz", rows, 3, protocol)
+    sequences = read(path)
+    assert [sequences[k].tolist() for k in range(3)] == parts
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_pickles_of_older_protocols_are_read(tmp_path, protocol):
-    rows = object_array([[1, 2], [3, 4, 5]])
-    path = write_npz_pickled(tmp_path / "a.npz", rows, 2, protocol)
-    assert read(path).tokens.tolist() == [1, 2, 3, 4, 5]
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_of_all_protocols_are_read(tmp_path, protocol):
+    parts = [[1, 2], [], [7], [3, 400, 70_000] * 700]
+    path = write_npz_pickled(tmp_path / "a.npz", object_array(parts), 4, protocol)
+    sequences = read(path)
+    assert [sequences[k].tolist() for k in range(4)] == parts
 
 
 class Trap:
@@ -143,7 +149,153 @@ def test_a_plain_array_must_be_integers(tmp_path):
 
 def test_a_small_file_cannot_unpack_to_a_huge_array(tmp_path, monkeypatch):
     monkeypatch.setattr(object_arrays, "MAX_TOKENS", 1000)
-    rows = object_array([[1] * 100] * 11)  # one list, named eleven times
-    path = write_npz_pickled(tmp_path / "a.npz", rows, 11)
-    with pytest.raises(ValueError, match="more than 1,000 tokens"):
+    rows = object_array([[1] * 100] * 30)  # one list, named thirty times
+    path = write_npz_pickled(tmp_path / "a.npz", rows, 30)
+    with pytest.raises(ValueError, match=r"more than [\d,]+ tokens"):
         read(path)
+
+
+ARRAY = (
+    b"cnumpy.core.multiarray\n_reconstruct\nq\x00"
+    b"(cnumpy\nndarray\nq\x02K\x00\x85U\x01btq\x01R"
+)
+STATE = b"(K\x01K\x02\x85cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R\x89"
+HOSTILE = {
+    "an address to read from": (
+        b"](](h\x02)R}U\x13__array_interface__}(U\x07versionK\x03U\x05shapeK\x09\x85"
+        b"U\x07typestrU\x03<i8U\x04dataM\x10\x27\x89\x86usbe](K\x05ee"
+    ),
+    "a far place in the memo": b"](]r\xff\xff\xff\x7fh\xff]e",
+    "a far place in the memo, as text": b"](]p99999999999999999999\ng8\ne",
+    "long bytes": b"]\x8e" + struct.pack("<Q", 2**40) + b"a",
+    "long text": b"]\x8d" + struct.pack("<Q", 2**62) + b"a",
+    "long bytes to change": b"]\x96" + struct.pack("<Q", 2**34) + b"a",
+    "a long integer": b"](\x8b" + struct.pack("<i", 2**20) + bytes(2**20) + b"e",
+    "a long integer, as text": b"](L" + b"9" * 10**5 + b"L\ne",
+    "an array of itself": b"]q\x05h\x05ah\x05a",
+    "numbers as rows": b"](K\x05K\x06e",
+    "many lists": b"](" + b"]" * 2**17 + b"e",
+    "a deep tuple": b"N" + b"\x85" * 2**17,
+    "many marks": b"(" * 2**17,
+    "one list, named often": b"](]q\x05" + b"h\x05" * 2**16 + b"e",
+    "one long list, named often": (
+        b"](](" + b"K\x05" * 10**5 + b"eq\x05" + b"h\x05" * 2000 + b"e"
+    ),
+    "a function": b"](cos\ngetcwd\n)R]e",
+    "an old instance": b"](K\x05icollections\nOrderedDict\n]e",
+    "a new instance": b"](cnumpy\nndarray\n)\x81]e",
+    "a dictionary": b"](}]e",
+    "a name from outside": b"](Pname\n]e",
+    "nothing": b"",
+}
+
+
+@pytest.fixture
+def little_memory():
+    """Fail the test if it has ever allocated more than 32 MB at a time."""
+    tracemalloc.start()
+    yield
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**25
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_pickle_is_refused(tmp_path, monkeypatch, little_memory, content):
+    monkeypatch.setattr(plain_pickle, "MAX_STEPS", 1000)
+    pickled = b"\x80\x02" + ARRAY + STATE + content + b"tb."
+    with pytest.raises(ValueError, match="x_train") as error:
+        read(write_raw(tmp_path / "a.npz", make_npy("|O", "2,", pickled)))
+    assert len(str(error.value)) < 200
+
+
+def test_the_frame_of_the_hostile_pickles_is_an_honest_one(tmp_path):
+    pickled = b"\x80\x02" + ARRAY + STATE + b"](](K\x05K\x06e]e" + b"tb."
+    path = write_raw(tmp_path / "a.npz", make_npy("|O", "2,", pickled))
+    assert read(path).tokens.tolist() == [5, 6]
+
+
+def make_npy(dtype, shape, content, size=None):
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape}), }}\n"
+    size = len(header) if size is None else size
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", size) + header.encode() + content
+
+
+def write_raw(path, npy, compression=zipfile.ZIP_DEFLATED, times=1):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for _ in range(times):
+            archive.writestr("x_train.npy", npy)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size"),
+    [
+        ("<i8", "2,", 2**32 - 1),
+        ("<i8", "9" * 18 + ",", None),
+        ("<i8", "-5,", None),
+        ("<i8", "(" * 5000, None),
+        ("<i8", "2, 1", None),
+        ("<i8", "", None),
+        ("<f8", "2,", None),
+        ("|O", "2,", None),
+        ("\x1b[31m", "2,", None),
+    ],
+)
+def test_a_hostile_header_is_refused(tmp_path, little_memory, dtype, shape, size):
+    path = write_raw(tmp_path / "a.npz", make_npy(dtype, shape, bytes(16), size))
+    with zipfile.ZipFile(path) as archive, pytest.raises(ValueError, match="x_train"):
+        read_array(archive, "x_train")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_another_compression_is_refused(tmp_path, compression):
+    path = write_raw(tmp_path / "a.npz", b"", compression)
+    with pytest.raises(ValueError, match="packed in another way"):
+        read(path)
+
+
+def test_an_encrypted_file_is_refused(tmp_path):
+    path = write_raw(tmp_path / "a.npz", b"")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="encrypted"):
+        read(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two arrays x_train"):
+        read(write_raw(tmp_path / "a.npz", b"", times=2))
+
+
+@pytest.mark.parametrize("said", [None, 1000, 2**31])
+def test_a_small_file_unpacks_to_a_bounded_size(tmp_path, little_memory, said):
+    path = write_raw(tmp_path / "a.npz", bytes(2**23))
+    if said is not None:
+        content = bytearray(path.read_bytes())
+        place = content.index(b"PK\x01\x02") + 24
+        content[place : place + 4] = struct.pack("<I", said)
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"would unpack|CRC"):
+        read(path)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_changed_pickle_gives_plain_numbers_or_an_error(tmp_path, protocol):
+    rows = object_array([[5, 300], [], [70_000], [1] * 12, np.array([3, 2, 1])])
+    whole = pickle.dumps(rows, protocol)
+    random = np.random.default_rng(protocol)
+    refused = 0
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), random.integers(1, 4)).tolist():
+            damaged[place] = int(random.integers(256))
+        path = write_raw(tmp_path / "a.npz", make_npy("|O", "5,", bytes(damaged)))
+        try:
+            assert read(path).tokens.dtype == np.int32
+        except ValueError as error:
+            refused += 1
+            assert len(str(error)) < 200
+    assert refused > 20

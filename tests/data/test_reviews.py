@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.core.cache import write_cached
 from shared.core.errors import UserError
 from shared.data import sources
 from shared.data.imdb.reviews import ReviewsConfig, find_reviews, load_reviews
@@ -55,6 +56,31 @@ def test_ids_follow_keras(tmp_path):
     assert splits.test.targets.sum() == y_test.sum()
 
 
+@pytest.mark.parametrize("options", [{}, {"num_words": 20}, {"start_char": None}])
+def test_a_file_saved_again_from_keras_has_the_same_ids(tmp_path, capsys, options):
+    from keras.src.datasets import imdb as keras_imdb
+
+    path = write_npz(tmp_path / "original" / "imdb.npz", make_reviews())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras_imdb, "get_file", lambda *_, **__: str(path))
+        (x_train, y_train), (x_test, y_test) = keras_imdb.load_data(**options)
+    again = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    write_npz(tmp_path / "again" / "imdb.npz", again)
+
+    def list_reviews(name, vocabulary):
+        config = CONFIG(data_dir=tmp_path / name, length=40, vocabulary=vocabulary)
+        test = load_reviews(config, seed=0).test
+        return sorted(zip(test.inputs.tolist(), test.targets.tolist(), strict=True))
+
+    # Without num_words, the loader leaves out the highest id.
+    vocabulary = options.get("num_words", 44)
+    expected = list_reviews("original", vocabulary)
+    for said in ("First use", "word ids of keras.datasets.imdb.load_data"):
+        capsys.readouterr()
+        assert list_reviews("again", vocabulary) == expected
+        assert said in capsys.readouterr().out
+
+
 def test_the_test_set_cannot_reach_the_training_arrays(tmp_path):
     arrays = make_reviews()
     write_npz(tmp_path / "a" / "imdb.npz", arrays)
@@ -86,7 +112,7 @@ def test_the_order_of_places(tmp_path, monkeypatch, no_network):
 
     assert origin(flag) == str(flag / "imdb.npz")
     assert origin(None) == str(variable / "imdb.npz")
-    (variable / "imdb.npz").unlink()
+    monkeypatch.delenv("RNN_RECIPES_DATA")
     assert origin(None) == str(keras_cache / "imdb.npz")
 
 
@@ -159,6 +185,27 @@ def test_the_cache_serves_the_same_and_survives_damage(tmp_path, capsys):
         assert np.array_equal(first.train.inputs, splits.train.inputs)
         assert np.array_equal(first.test.targets, splits.test.targets)
     assert not list((tmp_path / "cache").glob(".part-*"))
+
+
+@pytest.mark.parametrize("fault", ["short labels", "negative ids", "no offsets"])
+def test_a_cache_that_cannot_be_right_is_rebuilt(tmp_path, capsys, fault):
+    write_npz(tmp_path / "imdb.npz", make_reviews())
+    first = load_reviews(CONFIG(data_dir=tmp_path), seed=0)
+    (cached,) = (tmp_path / "cache").glob("imdb-*.npz")
+    with np.load(cached) as stored:
+        arrays = dict(stored)
+    del arrays["format"], arrays["checksum"]
+    if fault == "short labels":
+        arrays["train_labels"] = arrays["train_labels"][:40]
+    if fault == "negative ids":
+        arrays["train_tokens"] = -arrays["train_tokens"]
+    if fault == "no offsets":
+        del arrays["test_offsets"]
+    write_cached(cached.name, arrays)
+    capsys.readouterr()
+    again = load_reviews(CONFIG(data_dir=tmp_path), seed=0)
+    assert "damaged" in capsys.readouterr().out
+    assert np.array_equal(first.train.inputs, again.train.inputs)
 
 
 def test_a_run_needs_no_writable_cache(tmp_path, monkeypatch, capsys):

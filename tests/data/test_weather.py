@@ -120,6 +120,103 @@ def test_a_repeated_block_is_dropped(tmp_path):
     assert (np.diff(found.times) == found.interval).all()
 
 
+def local_clock(rows, back_at=30, spring_at=None):
+    """Set the clock back or forward by an hour before a row."""
+    start = np.datetime64("2020-01-01T00:00:00")
+    for k, row in enumerate(rows):
+        hours = -(back_at is not None and k >= back_at)
+        hours += spring_at is not None and k >= spring_at
+        time = start + np.timedelta64(10 * k + 60 * hours, "m")
+        row[0] = str(time).replace("T", " ")
+    return rows
+
+
+def list_windows(splits):
+    """Return the rows of each window and its target, as lists."""
+    return [
+        set(range(first, first + 9))
+        for part in (splits.train, splits.validation, splits.test)
+        for first in part.inputs.starts.tolist()
+    ]
+
+
+def test_no_window_crosses_the_hour_that_comes_twice(tmp_path):
+    # Rows 30 to 35 repeat the times of rows 24 to 29. Row 36 is 70 minutes later.
+    rows = local_clock(make_rows(120))
+    found = clean(write(tmp_path / FILE, rows))
+    assert len(found.times) == 114
+    assert (np.diff(found.times) == found.interval).all()
+    steps = np.diff(found.elapsed)
+    assert np.flatnonzero(steps != found.interval).tolist() == [29]
+    assert steps[29] == np.timedelta64(70, "m")
+    assert found.lines[29:31].tolist() == [31, 38]
+    text = " ".join(found.repairs)
+    assert "6 rows with a repeated time dropped (lines 32, 33, 34, ...)" in text
+    assert "clock was set back" in text
+    assert "1 gap in time" in text
+    splits = load(tmp_path)
+    assert list_windows(splits)
+    assert not any({29, 30} <= rows for rows in list_windows(splits))
+
+
+def test_an_hourly_record_has_the_same_gap(tmp_path):
+    rows = make_rows(80)
+    for k, row in enumerate(rows):
+        time = np.datetime64("2020-10-24T00:00:00") + np.timedelta64(k - (k > 26), "h")
+        row[0] = str(time).replace("T", " ")
+    found = clean(write(tmp_path / FILE, rows))
+    assert len(found.times) == 79
+    assert np.flatnonzero(np.diff(found.elapsed) != found.interval).tolist() == [26]
+
+
+def test_no_value_is_interpolated_over_a_clock_set_back(tmp_path):
+    rows = column(local_clock(make_rows(120)), "T (degC)", {29: "-9999"})
+    write(tmp_path / FILE, rows)
+    assert len(clean(tmp_path / FILE, max_gap=60).times) == 113
+    assert len(clean(tmp_path / FILE, max_gap=80).times) == 114
+
+
+def test_no_window_crosses_the_hour_that_is_missing_in_spring(tmp_path):
+    write(tmp_path / FILE, local_clock(make_rows(120), None, spring_at=40))
+    windows = list_windows(load(tmp_path))
+    assert {39} & set().union(*windows)
+    assert not any({39, 40} <= rows for rows in windows)
+
+
+@pytest.mark.parametrize("minutes", [-7, 7, 3])
+def test_no_window_crosses_a_step_of_another_length(tmp_path, minutes):
+    rows = make_rows(120)
+    time = np.datetime64(rows[40][0].replace(" ", "T")) + np.timedelta64(minutes, "m")
+    rows[40][0] = str(time).replace("T", " ")
+    write(tmp_path / FILE, rows)
+    repairs = " ".join(clean(tmp_path / FILE).repairs)
+    assert "1 gap in time, which no window crosses" in repairs
+    assert "1 short step in time" in repairs
+    windows = list_windows(load(tmp_path))
+    assert windows
+    assert not any(40 in rows and len(rows & {39, 41}) for rows in windows)
+
+
+def test_an_extra_row_between_two_others_breaks_windows(tmp_path):
+    rows = make_rows(120)
+    extra = [rows[40][0].replace("40:00", "43:00"), *rows[40][1:]]
+    found = clean(write(tmp_path / FILE, [*rows[:41], extra, *rows[41:]]))
+    assert "2 short steps in time (lines 43, 44)" in " ".join(found.repairs)
+
+
+def test_a_number_that_marks_missing_values_is_reported(tmp_path):
+    rows = column(make_rows(), "T (degC)", {4: "-999.9", 9: "-999.9"})
+    (sentence,) = clean(write(tmp_path / FILE, rows)).repairs
+    assert "'T (degC)' is -999.9 in 2 rows (lines 6, 11)" in sentence
+    assert "--skip-columns 'T (degC)'" in sentence
+
+
+def test_a_file_without_a_last_line_end_is_reported(tmp_path):
+    path = write(tmp_path / FILE, make_rows())
+    path.write_bytes(path.read_bytes()[:-2])
+    assert "line 61, the last one, has no line end" in clean(path).repairs[0]
+
+
 def test_rows_in_the_wrong_order_are_refused_with_their_line(tmp_path):
     rows = make_rows()
     rows[30], rows[31] = rows[31], rows[30]
@@ -210,7 +307,29 @@ BAD = {
     ),
     "semicolons": (
         lambda rows: ([";".join(["date", *COLUMNS])], [[";".join(r)] for r in rows]),
-        "one column only",
+        "line 1 separates columns by semicolons",
+    ),
+    "decimal commas": (
+        lambda rows: (None, [[c.replace(".", ",") for c in row] for row in rows]),
+        r"line 2 has 29 cells, and the header \(line 1\) has 15; do decimal commas",
+    ),
+    "a cell is missing": (
+        lambda rows: (None, [*rows[:50], rows[50][:3] + rows[50][4:], *rows[51:]]),
+        r"line 52 has 14 cells, and the header \(line 1\) has 15",
+    ),
+    "no time at all": (
+        lambda rows: (None, [*rows[:3], ["", *rows[3][1:]], *rows[4:]]),
+        "line 5, column 'date': the cell is empty, no time",
+    ),
+    "times without an interval": (
+        lambda rows: (
+            None,
+            [
+                [f"2020-01-01 {k:02d}:{k * k % 60:02d}:00", *rows[k][1:]]
+                for k in range(24)
+            ],
+        ),
+        "of 23 steps in time are .* s long",
     ),
     "time not first": (
         lambda rows: (["T2", "date", *COLUMNS], [["1.5", *row] for row in rows]),
@@ -221,7 +340,7 @@ BAD = {
         r"line 9, column 'rh \(%\)'",
     ),
     "a header only": (lambda rows: (None, []), "no row below its header"),
-    "empty": (lambda rows: ([], []), "cannot be read as a CSV file"),
+    "empty": (lambda rows: ([], []), "holds blank lines and comments only"),
 }
 
 
@@ -249,7 +368,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
         ("jena_climate_2009_2016.csv.zip", b"PK no more"),
     ):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match="cannot be read as a CSV file"):
+        with pytest.raises(UserError, match="cannot be read"):
             read_records(tmp_path / name)
 
 
@@ -452,8 +571,10 @@ def test_a_file_chosen_by_name_is_used_or_is_an_error(tmp_path, offline):
     assert load(tmp_path, delay=72).data == "jena-2009-2016"
     assert load(tmp_path, delay=72, data="jena-2020").data == "jena-2020"
     (tmp_path / FILE).unlink()
-    with pytest.raises(UserError, match="--data jena-2020: no weather file found"):
+    with pytest.raises(UserError, match=r"--data-dir .*: holds no weather_jena_2020"):
         load(tmp_path, data="jena-2020")
+    with pytest.raises(UserError, match="--data jena-2020: no weather file found"):
+        load(None, data="jena-2020")
 
 
 def test_without_file_and_network_the_output_names_the_sample(offline, capsys):

@@ -11,6 +11,7 @@ from keras import layers
 
 from shared.commands.recipe import main
 from shared.compare.__main__ import main as compare
+from shared.core.cache import write_cached
 from shared.core.context import Context
 from shared.core.errors import UserError
 from shared.inference.load_model import load_model
@@ -291,6 +292,17 @@ def test_auto_measures_once_and_records_its_choice(tmp_path, monkeypatch, capsys
     assert again.config["settings"] | {"data_dir": ""} == settings | {"data_dir": ""}
     with pytest.raises(TypeError):  # no time is saved for another implementation
         train_reviews("imdb_gru", tmp_path / "3", *flags, "--implementation", "1")
+
+
+def test_saved_times_that_cannot_be_right_are_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(choice, "_time_layer", lambda *_: 0.1)
+    model = keras.Sequential([keras.Input((6, 3)), layers.GRU(4)])
+    assert "measured now" in choice.choose_kernel(model, 2)[0]
+    (saved,) = (tmp_path / "cache" / "kernels").iterdir()
+    for times in ({"keras": -1.0}, {"keras": "fast"}, {"other": 1.0}, {}, [1.0]):
+        write_cached(f"kernels/{saved.name}", {"milliseconds": times})
+        assert "measured now" in choice.choose_kernel(model, 2)[0]
+        assert "measured in an earlier run" in choice.choose_kernel(model, 2)[0]
 
 
 def test_auto_leaves_xla_out_where_it_is_off(tmp_path, monkeypatch, capsys):

@@ -4,10 +4,15 @@ import contextlib
 import html
 import http.client
 import json
+import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +20,18 @@ from PIL import Image
 
 from shared.compare.tables import list_verdicts
 from shared.compare.verdicts import Verdict
+from shared.core.errors import UserError
 from shared.core.files import to_csv
 from shared.core.statistics import Difference
+from shared.report import serve
 from shared.report.__main__ import main
 from shared.report.collect import collect, find_groups
+from shared.report.events import write_events
 from shared.report.matrix import BASELINE, VerdictCache, build_matrix
 from shared.report.pictures import embed_pictures
 from shared.report.render import LIMIT, build_page
 from shared.report.serve import HOST, Page, open_server
+from shared.runs.reader import describe_problems, find_runs
 from tests.compare.test_compare import make_run
 from tests.helpers import PROJECT, run_python
 from tests.report.chromium import find_chromium, start_chromium
@@ -223,15 +232,109 @@ def test_pictures_of_the_newest_runs_come_first_and_fit(tmp_path):
     other = make_run(tmp_path / "runs", recipe="imdb-lstm")
     for path in (*paths, other):
         write_noise(path / "forecast.png")
-    (other / "free_run.png").write_text("no picture")
+    write_noise(other / "free_run.png")
     groups = [group for _, group in find_groups(folders_of(tmp_path))[0]]
     every, left_out = embed_pictures(groups, LIMIT)
-    assert (len(every), left_out) == (4, 1)
+    assert (len(every), left_out) == (4, 0)
     size = max(len(found[0]["address"]) for found in every.values())
-    some, left_out = embed_pictures(groups, 2 * size + 10)
+    some, left_out = embed_pictures(groups, 3 * size + 10)
     assert {key.split("/")[-1] for key in some} == {paths[-1].name, other.name}
-    assert left_out == 3
+    assert left_out == 2
     assert embed_pictures(groups, 0) == ({}, 5)
+
+
+def make_png(width, height, data=b"", before=b""):
+    """Return a black and white PNG picture. Only its header needs to be true."""
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    text = chunk(b"zTXt", b"a\0\0" + before) if before else b""
+    parts = header + text + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+BOMB = zlib.compress(bytes(50_000_000))
+BAD_PICTURES = {
+    "400 megapixels": make_png(20_000, 20_000),
+    "100 megapixels": make_png(10_000, 10_000),
+    "as large as can be": make_png(2**31 - 1, 2**31 - 1),
+    "no pixel": make_png(0, 0),
+    "no data": make_png(8, 8),
+    "a text of 50 MB": make_png(8, 8, bytes(16), BOMB),
+    "empty": b"",
+    "text": b"no picture",
+    "HTML": f"<svg onload='{HOSTILE}'/>".encode(),
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "cut": make_png(8, 8, bytes(16))[:45],
+    "fifo": os.mkfifo,
+    "folder": Path.mkdir,
+    "link": lambda path: path.symlink_to(path.parents[1] / "other.png"),
+    "link to itself": lambda path: path.symlink_to(path),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("damage", BAD_PICTURES)
+def test_a_picture_that_cannot_be_used_is_named_and_left_out(tmp_path, damage):
+    path = make_run(tmp_path / "runs")
+    write_noise(path / "forecast.png")
+    write_noise(path.parent / "other.png")
+    bad = BAD_PICTURES[damage]
+    if isinstance(bad, bytes):
+        (path / "free_run.png").write_bytes(bad)
+    else:
+        bad(path / "free_run.png")
+    groups = [group for _, group in find_groups(folders_of(tmp_path))[0]]
+    pictures, left_out = embed_pictures(groups, LIMIT)
+    ((picture,),) = pictures.values()
+    assert left_out == 0
+    assert picture["title"] == "Forecast against truth"
+    (line,) = describe_problems(groups[0].runs)
+    assert re.search(rf"{path.name}, free_run\.png: .{{3,}}\.$", line)
+    assert len(line) < len(str(path)) + 200
+
+
+def test_usual_pictures_of_other_kinds_are_drawn(tmp_path):
+    path = make_run(tmp_path / "runs")
+    grey = np.arange(600, dtype=np.uint16).reshape(20, 30) * 100
+    Image.fromarray(grey).save(path / "forecast.png")  # 16 bits
+    steps = [Image.new("RGBA", (30, 20), colour) for colour in ("red", "blue")]
+    steps[0].save(path / "free_run.png", save_all=True, append_images=steps[1:])
+    groups = [group for _, group in find_groups(folders_of(tmp_path))[0]]
+    (found,) = embed_pictures(groups, LIMIT)[0].values()
+    assert len(found) == 2
+
+
+def test_a_folder_that_cannot_be_read_is_named_beside_the_others(tmp_path):
+    good = make_run(tmp_path / "runs")
+    bad = make_run(tmp_path / "runs", seed=1)
+    (bad / "summary.json").write_text("{")
+    odd = good.rename(good.with_name("\x1b[31mred"))
+    make_run(tmp_path / "runs", seed=2)
+    published = make_run(tmp_path / "reference", seed=3)
+    (published / "kernels.json").write_text("[]")
+    (published / "forecast.png").write_bytes(make_png(20_000, 20_000))
+    (tmp_path / "reference" / "verdicts.csv").write_text("first\n\xe9")
+    get_verdicts = VerdictCache(tmp_path / "reference")
+    page = build_page(folders_of(tmp_path), get_verdicts)
+    notes = [html.unescape(note) for note in re.findall(r"<li>(.*?)</li>", page)]
+    for name in (bad.name, "\\x1b[31mred", published.name, "verdicts.csv",
+                 "forecast.png"):  # fmt: skip
+        assert any(name in note for note in notes), name
+    assert odd.name not in page
+    assert len(read_content(page)["runs"]) == 2
+
+
+def test_events_stay_in_their_folder_whatever_a_run_calls_itself(tmp_path):
+    make_run(tmp_path / "runs")
+    (run,) = find_runs(tmp_path / "runs")
+    run.summary["recipe"] = "../../outside"
+    (path,) = write_events([run], tmp_path / "a" / "b")
+    assert path.resolve().is_relative_to(tmp_path / "a" / "b")
+    assert path.is_file()
 
 
 def test_the_page_never_grows_beyond_its_limit(tmp_path, monkeypatch):
@@ -245,6 +348,7 @@ def test_the_page_never_grows_beyond_its_limit(tmp_path, monkeypatch):
     bare = len(re.sub(r'src="data:[^"]*"', "", whole).encode())
     for limit, most in ((bare + 40_000, 2), (bare - 2_000, 0)):
         monkeypatch.setattr(render, "LIMIT", limit)
+        monkeypatch.setattr(render, "ROOM_FOR_NOTES", 1_000)
         page = build_page(folders_of(tmp_path))
         assert len(page.encode()) < limit
         assert page.count('src="data:image/webp') <= most
@@ -356,7 +460,50 @@ def test_the_server_answers_only_locally_and_follows_a_training(tmp_path):
         assert run["history"]["epoch"] == [1, 2]
         live.close("finished")
         assert get(server, "/../config.json")[0] == 404
-        assert get(server, "/", host="example.org:80")[0] == 403
+        for host in ("127.0.0.1", "localhost:8765", "LOCALHOST", "[::1]:80", "[::1]"):
+            assert get(server, "/stamp", host=host)[0] == 200, host
+        for host in (
+            "example.org", "localhost.example.org", "127.0.0.1@example.org",
+            "me@localhost", "[::1", "127.0.0.1:80.example.org", "0.0.0.0", ":80",
+        ):  # fmt: skip
+            assert get(server, "/stamp", host=host)[0] == 403, host
+
+
+REQUESTS = {
+    "nothing": b"",
+    "noise": bytes(range(256)),
+    "a long address": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 1000 + b"\r\n",
+    "a long header": b"GET / HTTP/1.1\r\na: " + b"b" * 100_000 + b"\r\n\r\n",
+    "no host": b"GET / HTTP/1.0\r\n\r\n",
+    "another method": b"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "half a request": b"GET / HTTP/1.1\r\nHost: local",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "leaves at once": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+def test_no_client_disturbs_the_terminal_or_the_others(tmp_path, capfd, monkeypatch):
+    make_run(tmp_path / "runs")
+    monkeypatch.setattr(serve, "PATIENCE", 0.2)
+    with serving(folders_of(tmp_path)) as server:
+        for request in REQUESTS.values():
+            with socket.create_connection((HOST, server.server_port)) as client:
+                client.sendall(request)
+                reset = struct.pack("ii", 1, 0)  # no waiting: the connection is reset
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        with socket.create_connection((HOST, server.server_port), 30) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\n")
+            assert slow.recv(100) == b""  # the server gives up
+        assert get(server, "/stamp")[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_port_in_use_is_one_line(tmp_path):
+    with serving(folders_of(tmp_path)) as server:
+        port = server.server_port
+        with pytest.raises(UserError, match=rf"^--port {port}: .*Name another port"):
+            open_server(Page(folders_of(tmp_path), None), port)
 
 
 def test_the_watch_command_prints_its_address_and_ends_on_an_interrupt(tmp_path):
@@ -375,7 +522,7 @@ def test_the_watch_command_prints_its_address_and_ends_on_an_interrupt(tmp_path)
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert re.match(r"Open http://127\.0\.0\.1:\d+/ ", output)
-    assert (process.returncode, errors) == (0, "")
+    assert (process.returncode, errors) == (130, "Interrupted.\n")
     assert not (tmp_path / "r.html").exists()
 
 

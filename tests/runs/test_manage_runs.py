@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.runs import manage
+from shared.runs import manage, removal
 from shared.runs.manage import main
 from shared.runs.reader import find_runs
 from tests.compare.test_compare import make_run
@@ -75,7 +75,8 @@ def test_the_age_comes_from_the_folder_name(runs, tmp_path):
     (run,) = find_runs(tmp_path, "imdb-lstm")
     begun = datetime.now(UTC) - timedelta(days=40)
     run.path.rename(run.path.with_name(f"{begun:%Y-%m-%dT%H-%M-%SZ}-seed0"))
-    (old,) = manage.pick_runs(manage.Options(results_dir=tmp_path, older_than=30))
+    options = manage.Options(results_dir=tmp_path, older_than=30)
+    (old,) = manage.pick_runs(options).runs
     assert old.recipe == "imdb-lstm"
 
 
@@ -111,22 +112,23 @@ def test_a_run_in_training_stays(runs, capsys):
     assert "Removed 3 runs." in output
     assert left(runs.root) == [("imdb-gru", 7), ("imdb-lstm", 0)]
     folder.close("finished")
+    folder.release()
 
 
 def test_a_stop_while_removing_leaves_whole_runs_only(runs, monkeypatch, capsys):
-    real = manage.shutil.rmtree
+    real = removal.shutil.rmtree
 
     def stop(path):
         (path / "history.csv").unlink()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(manage.shutil, "rmtree", stop)
+    monkeypatch.setattr(removal.shutil, "rmtree", stop)
     with pytest.raises(SystemExit) as stopped:
         runs("imdb-gru", "--remove", "--yes")
     assert stopped.value.code == 130
     assert left(runs.root) == ALL[1:]
     assert all(run.history for run in find_runs(runs.root))
-    monkeypatch.setattr(manage.shutil, "rmtree", real)
+    monkeypatch.setattr(removal.shutil, "rmtree", real)
     runs("imdb-gru", "--where", "seed=1", "--remove", "--yes")
     assert len(list((runs.root / "imdb-gru").iterdir())) == 1
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared.baselines.baseline import Baseline
+from shared.core.errors import UserError
 from shared.core.files import write_text, write_whole
 from shared.data.splits import Examples, Splits
 from shared.runs import writer
@@ -93,6 +94,8 @@ def test_an_open_folder_reads_as_running_and_then_as_it_ended(tmp_path):
     assert run.state == "interrupted"
     assert run.summary["holds"] == "epochs 1 to 1, the model of epoch 1"
     assert [path.name for path in tmp_path.glob("*/.*")] == []
+    assert (folder.path / ".lock").exists()  # pictures may follow
+    folder.release()
     assert not (folder.path / ".lock").exists()
 
 
@@ -171,7 +174,7 @@ def test_a_folder_without_a_run_is_skipped_and_named(tmp_path):
     (tmp_path / "imdb-gru" / "x").mkdir(parents=True)
     (tmp_path / "imdb-gru" / "x" / "summary.json").write_text("{")
     assert find_runs(tmp_path) == []
-    with pytest.raises(ValueError, match="not a run folder"):
+    with pytest.raises(UserError, match="not a run folder"):
         read_run(tmp_path / "imdb-gru" / "x")
 
 

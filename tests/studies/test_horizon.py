@@ -30,7 +30,7 @@ from shared.studies.horizon.chains import (
 from shared.studies.horizon.summary import Horizon, draw, summarise
 from shared.sweeps import trials
 from shared.sweeps.trials import TrialIndex
-from tests.helpers import PROJECT, make_settings
+from tests.helpers import PROJECT, make_settings, start
 
 
 def train_here(workers, num_workers, threads, show):
@@ -258,12 +258,7 @@ def test_a_stopped_sweep_says_how_to_continue(tmp_path):
     flags = ["--tasks", "adding", "--cells", "gru", "--lags", "4"]
     places = ["--results-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "to")]
     command = [sys.executable, "-m", "shared.studies.horizon", *flags, *places]
-    process = subprocess.Popen(
-        [*command, "--epochs", "100000"],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = start([*command, "--epochs", "100000"], stdout=subprocess.PIPE, text=True)
     while not (runs := find_runs(tmp_path / "runs")) or not runs[0].history:
         assert process.poll() is None
         time.sleep(0.2)

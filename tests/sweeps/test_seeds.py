@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from shared.core.flags import drop_flags
 from shared.runs.reader import find_runs
 from shared.sweeps.seeds import parse_seeds
 from shared.sweeps.workers import choose_threads
-from tests.helpers import PROJECT
+from tests.helpers import start
 
 SMALL = ["--units", "3", "--train-windows", "64", "--validation-windows", "32",
          "--test-windows", "32"]  # fmt: skip
@@ -117,14 +118,53 @@ def test_a_seed_that_fails_is_named_and_the_others_continue(tmp_path, capsys):
     assert "none" in errors
 
 
+WORKER = """
+import os, time
+from shared.core.signals import end_with_parent
+end_with_parent()
+print("epoch 1 of 2, process", os.getpid(), flush=True)
+time.sleep(60)
+"""
+PARENT = """
+import sys
+from shared.sweeps.workers import Worker, run_workers
+workers = [Worker(seed, [sys.executable, "-c", sys.argv[1]]) for seed in (0, 1)]
+run_workers(workers, 2, 1, lambda worker, line: print(line.strip(), flush=True))
+"""
+
+
+def is_alive(process_id):
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process_id}/stat")  # nobody may collect a dead orphan
+    return not stat.exists() or stat.read_text().split()[2] != "Z"
+
+
+def test_workers_end_when_their_parent_is_killed():
+    process = start(
+        [sys.executable, "-c", PARENT, WORKER], stdout=subprocess.PIPE, text=True
+    )
+    workers = [int(process.stdout.readline().split()[-1]) for _ in range(2)]
+    assert all(map(is_alive, workers))
+    process.kill()
+    process.wait(60)
+    for _ in range(200):
+        if not any(map(is_alive, workers)):
+            break
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_stopping_the_whole_sweep_stops_every_seed(name, tmp_path):
     # A named kernel: the first process then needs no TensorFlow.
     flags = ["--epochs", "100000", "--seeds", "0-5", "--workers", "2",
              "--kernel", "keras", "--results-dir", str(tmp_path)]  # fmt: skip
-    process = subprocess.Popen(
+    process = start(
         [sys.executable, "recipes/sum_gru.py", *SMALL, *flags],
-        cwd=PROJECT, stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     seen = set()
     for line in process.stdout:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from shared.core.errors import UserError, check_at_least
+from shared.core.errors import UserError, check_at_least, check_size
 from shared.core.roles import Role
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import Classification, Regression
@@ -63,6 +63,9 @@ class MemoryConfig:
             )
         check_at_least(self, {"train_sequences": 1, "validation_sequences": 1})
         check_at_least(self, {"test_sequences": 2})
+        for part in ("train_sequences", "validation_sequences", "test_sequences"):
+            numbers = getattr(self, part) * self.steps * self.features
+            check_size(self, [part, "lag"], numbers)
 
 
 def make_memory(config: MemoryConfig, seed: int) -> Splits:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from shared.core.errors import UserError, check_at_least, format_flag
+from shared.core.errors import UserError, check_at_least, check_size, format_flag
 from shared.core.roles import Role
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import Regression
@@ -89,6 +89,7 @@ class SineConfig:
                     f"take at least {fewest}."
                 )
         check_at_least(self, {"points": 1})
+        check_size(self, ["points", "lookback"], self.points * self.lookback)
         if self.num_phases > MAX_PHASES:
             raise UserError(
                 f"--noise {self.noise}: too little for {self.lookback} samples to "

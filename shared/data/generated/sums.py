@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from shared.core.errors import check_at_least
+from shared.core.errors import check_at_least, check_size
 from shared.core.roles import Role
 from shared.data.splits import Examples, Splits, TargetScale
 from shared.tasks.task import Regression
@@ -36,6 +36,9 @@ class SumsConfig:
         """
         check_at_least(self, {"steps": 1, "features": 1, "train_windows": 2})
         check_at_least(self, {"validation_windows": 1, "test_windows": 2})
+        for windows in ("train_windows", "validation_windows", "test_windows"):
+            numbers = getattr(self, windows) * self.steps * self.features
+            check_size(self, [windows, "steps", "features"], numbers)
 
 
 def make_sums(config: SumsConfig, seed: int) -> Splits:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from shared.core.errors import UserError, check_at_least, format_flag
+from shared.core.errors import UserError, check_at_least, check_size, format_flag
 from shared.core.roles import Role
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import NextToken
@@ -70,6 +70,7 @@ class VowelsConfig:
                     f"{flag} {length}: too short for a window of {self.lookback} and "
                     f"the next vowel; take at least {fewest}."
                 )
+            check_size(self, [f"{part}_vowels", "lookback"], length * self.lookback)
 
 
 @dataclass(frozen=True)

@@ -1,68 +1,43 @@
 """Read lists of integers from an `.npz` of object arrays without running its code.
 
 NumPy stores an array of lists as a pickle, and loading a pickle can run any program.
-This module replays the pickle with stand-ins that only store their arguments. So the
-result can hold nothing but lists and arrays of integers.
+`plain_pickle` only reads it. What this module allocates is bounded by the size of the
+file, whatever the file says of itself.
 """
 
 from __future__ import annotations
 
-import pickle
+import re
+import struct
 import zipfile
 import zlib
-from typing import Any, BinaryIO
+from array import array
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from shared.core.text import shorten
+from shared.data.imdb.plain_pickle import PickledArray, PickledDtype, read_pickle
 from shared.data.splits import Sequences
 
-MAX_BYTES = 2**30  # of one array, unpacked; the real reviews need 35 MB
-MAX_TOKENS = 2**27  # of one array; the real reviews have 6 million
+MAX_BYTES = 2**30  # of one array, unpacked; the real reviews need 14 MB
+MAX_RATIO = 10  # bytes unpacked for one packed; the real reviews have 1.6
+SMALL = 2**22  # bytes unpacked that any file may have
+MAX_TOKENS = 2**20  # of one array, plus one for each of its bytes
 MAX_TOKEN = 2**31 - 16
+PIECE = 2**20  # bytes that are unpacked at a time
 
-
-class _Type:
-    """Stand-in for a type that a pickled array names, such as `numpy.ndarray`."""
-
-
-class _Array:
-    """Stand-in for an array: stores its state. The pickle never builds an array."""
-
-    state: Any = None
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _Dtype(_Array):
-    pass
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Stand-in for `_codecs.encode`, with which protocol 2 stores bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text encoded as {encoding!r}")
-    return text.encode("latin1")
-
-
-_STAND_INS = {
-    ("numpy", "ndarray"): _Type,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _STAND_INS[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it calls {module}.{name}") from None
+_BROKEN = (
+    ValueError, OSError, EOFError, RuntimeError, OverflowError, MemoryError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+_VERSIONS = {b"\x01\x00", b"\x02\x00", b"\x03\x00"}
+_INTEGER = r"([<>|=]?)([iu][1248])"
+_HEADER = re.compile(
+    r"\{'descr': '([^']{1,8})', 'fortran_order': (?:False|True), "
+    r"'shape': \(([0-9L, ]{0,99})\),? *\}\s*"
+)
 
 
 def read_sequences(archive: zipfile.ZipFile, name: str) -> Sequences:
@@ -73,26 +48,30 @@ def read_sequences(archive: zipfile.ZipFile, name: str) -> Sequences:
         name: Name of the array, without `.npy`.
 
     Raises:
-        ValueError: If it holds anything else, or is cut short.
+        ValueError: If it holds anything else, is cut short, or would need far more
+            memory than its size in the file suggests.
     """
-    with _open(archive, name) as file:
-        shape, dtype = _read_header(file)
-        if dtype.kind != "O" or len(shape) != 1:
-            raise ValueError(f"{name} is not an array of lists")
-        try:
-            array = _ArraysOnly(file).load()
-        except _BROKEN as error:
-            raise ValueError(f"{name} cannot be read: {error}") from None
-    rows = _state_of(array, name)
+    data = _unpack(archive, name)
+    dtype, shape, start = _read_header(data, name)
+    if dtype.lstrip("|") not in {"O", "O4", "O8"} or len(shape) != 1:
+        raise ValueError(
+            f"{name} is not an array of lists, but of the type {dtype} and the shape "
+            f"{shape}"
+        )
+    try:
+        pickled = read_pickle(data, start)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be read: {error}") from None
+    rows = pickled.data if isinstance(pickled, PickledArray) else None
     if not isinstance(rows, list) or len(rows) != shape[0]:
         raise ValueError(f"{name} does not hold {shape[0]} lists as its header says")
     tokens: list[np.ndarray] = []
-    num_tokens = 0
+    num_tokens, limit = 0, MAX_TOKENS + len(data)
     for k, row in enumerate(rows):
         tokens.append(_read_row(row, f"{name}[{k}]"))
         num_tokens += len(tokens[-1])
-        if num_tokens > MAX_TOKENS:  # a pickle can name one list many times
-            raise ValueError(f"{name} holds more than {MAX_TOKENS:,} tokens")
+        if num_tokens > limit:  # a pickle can name one list many times
+            raise ValueError(f"{name} holds more than {limit:,} tokens")
     return _join(tokens)
 
 
@@ -102,91 +81,97 @@ def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     Raises:
         ValueError: If it is anything else, or cut short.
     """
-    with _open(archive, name) as file:
-        try:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-        except _BROKEN as error:
-            raise ValueError(f"{name} cannot be read: {error}") from None
-    if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise ValueError(f"{name} is not a list of integers")
-    return array
+    data = _unpack(archive, name)
+    dtype, shape, start = _read_header(data, name)
+    if not re.fullmatch(_INTEGER, dtype) or len(shape) != 1:
+        raise ValueError(
+            f"{name} is not a list of integers, but of the type {dtype} and the shape "
+            f"{shape}"
+        )
+    if shape[0] * np.dtype(dtype).itemsize > len(data) - start:
+        raise ValueError(f"{name} has fewer numbers than its header says")
+    return np.frombuffer(data, dtype, shape[0], start)
 
 
-# Errors from reading a damaged or hostile file, before any of it is used.
-_BROKEN = (
-    pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError,
-    AttributeError, UnicodeError, OverflowError, MemoryError, RecursionError,
-    zipfile.BadZipFile, zlib.error, OSError, NotImplementedError,
-)  # fmt: skip
-
-
-def _open(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive, in pieces so that it cannot exceed its bound."""
+    found = [info for info in archive.infolist() if info.filename == f"{name}.npy"]
+    if len(found) != 1:
+        raise ValueError(f"it has {'two arrays' if found else 'no array'} {name}")
+    (info,) = found
+    if info.flag_bits & 1:
+        raise ValueError(f"{name} is encrypted")
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ValueError(f"{name} is packed in another way than NumPy's")
+    packed = min(info.compress_size, Path(archive.filename).stat().st_size)
+    if info.file_size > min(SMALL + MAX_RATIO * packed, MAX_BYTES):
+        raise ValueError(
+            f"{name} would unpack from {packed:,} to {info.file_size:,} bytes"
+        )
     try:
-        info = archive.getinfo(f"{name}.npy")
-    except KeyError:
-        raise ValueError(f"it has no array {name}") from None
-    if info.file_size > MAX_BYTES:
-        raise ValueError(f"{name} would unpack to {info.file_size:,} bytes")
-    try:
-        return archive.open(info)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from None
-
-
-def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    try:
-        shape, _, dtype = read[np.lib.format.read_magic(file)](file)
+        with archive.open(info) as file:
+            data = b"".join(iter(lambda: file.read(PIECE), b""))
     except _BROKEN as error:
-        raise ValueError(f"its header cannot be read: {error}") from None
-    return shape, dtype
+        raise ValueError(f"{name} cannot be read: {shorten(str(error), 120)}") from None
+    if len(data) != info.file_size:
+        raise ValueError(f"{name} is cut short")
+    return data
 
 
-def _state_of(array: Any, where: str) -> Any:
-    """Return the content of a replayed array: the fifth item of its state."""
-    if isinstance(array, _Dtype) or not isinstance(array, _Array):
-        raise ValueError(f"{where} is not an array")
-    if not isinstance(array.state, tuple) or len(array.state) != 5:
-        raise ValueError(f"{where} is not an array")
-    return array.state[4]
+def _read_header(data: bytes, name: str) -> tuple[str, tuple[int, ...], int]:
+    """Return the type, the shape and where the numbers start.
+
+    NumPy's own reader evaluates the header as Python text, which a hostile one can
+    make slow or noisy. The headers of the arrays wanted here have one form only.
+    """
+    wide = data[6:7] != b"\x01"
+    start = 12 if wide else 10
+    size = int.from_bytes(data[8:start], "little")
+    header = _HEADER.fullmatch(data[start : start + min(size, 999)].decode("latin1"))
+    if data[:6] != b"\x93NUMPY" or data[6:8] not in _VERSIONS or not header:
+        raise ValueError(f"{name} has a header that is not one of an array of integers")
+    shape = tuple(int(length) for length in re.findall(r"\d+", header[2]))
+    return header[1], shape, start + size
 
 
 def _read_row(row: Any, where: str) -> np.ndarray:
     """Return one review as int32, (num_tokens,)."""
-    if isinstance(row, list):
-        try:
-            values = np.array(row) if row else np.empty(0, np.int64)
-        except (ValueError, TypeError, OverflowError):
-            raise ValueError(f"{where} is not a list of integers") from None
-    elif isinstance(row, _Array):
-        values = _decode(row, where)
-    else:
-        raise ValueError(f"{where} is not a list of integers")
-    if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise ValueError(f"{where} is not a list of integers")
+    try:
+        values = _decode(row) if isinstance(row, PickledArray) else _collect(row)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{where} is not a list of integers") from None
     if values.size and not 0 <= values.min() <= values.max() < MAX_TOKEN:
         raise ValueError(f"{where} has a number outside 0 to {MAX_TOKEN:,}")
-    return values.astype(np.int32)
+    return values.astype(np.int32, copy=False)
 
 
-def _decode(row: _Array, where: str) -> np.ndarray:
-    """Build an integer array from the state of its stand-in."""
-    data = _state_of(row, where)
-    dtype = row.state[2]
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
-        raise ValueError(f"{where} is not a list of integers")
-    code = dtype.arguments[0] if dtype.arguments else None
-    order = dtype.state[1] if isinstance(dtype.state, tuple) and dtype.state else "|"
-    if code not in {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}:
-        raise ValueError(f"{where} is not a list of integers")
-    if order not in {"<", ">", "|"} or len(data) % int(code[1]):
-        raise ValueError(f"{where} is not a list of integers")
-    values = np.frombuffer(data, np.dtype(code).newbyteorder(order))
-    if row.state[1] != values.shape:
-        raise ValueError(f"{where} is not a list of integers")
+def _collect(row: Any) -> np.ndarray:
+    """Return the integers of a list, of which some come as stretches."""
+    if not isinstance(row, list):
+        raise ValueError
+    if len(row) == 1 and type(row[0]) is array:
+        return np.frombuffer(row[0], np.int32)
+    values: list[int] = []
+    for one in row:
+        if type(one) is not int and type(one) is not array:
+            raise ValueError
+        values.extend(one if type(one) is array else [one])
+    return np.array(values, np.int64)
+
+
+def _decode(row: PickledArray) -> np.ndarray:
+    """Build an array from the bytes of its integers."""
+    data = row.data.encode("latin1") if isinstance(row.data, str) else row.data
+    if not isinstance(data, bytes | bytearray) or type(row.dtype) is not PickledDtype:
+        raise ValueError
+    parts = row.dtype.order, row.dtype.code
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError
+    if not re.fullmatch(_INTEGER, "".join(parts)):
+        raise ValueError
+    values = np.frombuffer(data, "".join(parts))
+    if row.shape != values.shape:
+        raise ValueError
     return values
 
 

@@ -9,20 +9,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from shared.core.errors import UserError
+from shared.core.errors import UserError, check_size
 from shared.core.roles import Resolved, Role
 from shared.data.buckets import Buckets, choose_edges
-from shared.data.imdb.archive import (
-    FIRST_WORD,
-    SHA256,
-    URL,
-    Reviews,
-    number_words,
-    read_reviews,
-)
+from shared.data.imdb.archive import SHA256, URL, Reviews, read_reviews
 from shared.data.imdb.sample_reviews import make_sample_reviews
+from shared.data.imdb.word_ids import FIRST_WORD, number_words
 from shared.data.padding import balanced_order, pad_sequences, shuffle_rows
-from shared.data.sources import find_source
+from shared.data.sources import find_source, refuse_named_folder
 from shared.data.splits import Examples, Sequences, Splits
 from shared.tasks.task import BinaryClassification
 
@@ -59,8 +53,8 @@ class ReviewsConfig:
     """imdb: the real reviews or an error. sample: generated reviews. auto: the real
     reviews if they are found, else the sample."""
     data_dir: Annotated[Path | None, Role.SOURCE] = None
-    """Folder with imdb.npz. Without the flag: the folder in RNN_RECIPES_DATA, then the
-    Keras cache, then the download."""
+    """Folder with imdb.npz; without the file, an error. Without the flag: the folder in
+    RNN_RECIPES_DATA; if neither is set, the Keras cache, then the download."""
     limit: Annotated[int | None, Role.SOURCE] = None
     """Train and test on this many reviews each, for a quick look; 2 or more."""
 
@@ -104,6 +98,11 @@ class ReviewsConfig:
                 f"--length {self.length}: a review needs at least 1 token, e.g. "
                 "--length 500."
             )
+        check_size(
+            self,
+            ["vocabulary", "embedding_size"],
+            self.vocabulary * self.embedding_size,
+        )
         if self.embedding_size < 1:
             raise UserError(
                 f"--embedding-size {self.embedding_size}: a word needs at least 1 "
@@ -189,9 +188,11 @@ def find_reviews(config: ReviewsConfig) -> Reviews:
     """Return the real reviews if they are found, else the generated sample.
 
     Raises:
-        UserError: With `data="imdb"`, if there is neither a file nor a network.
+        UserError: With `data="imdb"`, if there is neither a file nor a network. If the
+            user named a folder without the file, or one for the sample.
     """
     if config.data == "sample":
+        refuse_named_folder(config.data_dir)
         return _sample()
     source, missed = find_source(["imdb.npz"], config.data_dir, URL, SHA256)
     if source is not None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.core.errors import UserError, check_at_least
 from shared.core.roles import Role
-from shared.data.sources import KERAS_CACHE, find_source
+from shared.data.sources import KERAS_CACHE, find_source, refuse_named_folder
 from shared.data.splits import Examples, Splits, TargetScale
 from shared.data.weather.cleaning import Observations, clean_records, list_sources
 from shared.data.weather.climate import DEPENDENCE, NUM_ROWS, Climate, make_climate
@@ -70,8 +70,8 @@ class WeatherConfig:
     """jena-2009-2016, jena-2020: that file of the station or an error. sample: a
     generated climate. auto: a file if one is found, else the sample."""
     data_dir: Annotated[Path | None, Role.SOURCE] = None
-    """Folder with the file. Without the flag: the folder in RNN_RECIPES_DATA, then the
-    Keras cache, then the download."""
+    """Folder with the file; without it, an error. Without the flag: the folder in
+    RNN_RECIPES_DATA; if neither is set, the Keras cache, then the download."""
     limit: Annotated[int | None, Role.SOURCE] = None
     """Read only this many rows from the start of the file, for a quick look."""
 
@@ -210,9 +210,11 @@ def find_observations(
         generated.
 
     Raises:
-        UserError: If `--data` names a file and it is not found.
+        UserError: If `--data` names a file and it is not found. If the user named a
+            folder without the file, or one for the sample.
     """
     if config.data == "sample":
+        refuse_named_folder(config.data_dir)
         return _sample(config)
     names = FILES.get(config.data) or sum(FILES.values(), ())
     url = None if config.data == "jena-2020" else URL
@@ -299,7 +301,7 @@ def _find_usable_starts(
     early = np.zeros(len(times), bool)
     for row in np.flatnonzero(observations.known_at > times):
         early[row : np.searchsorted(times, observations.known_at[row])] = True
-    segments = label_segments(times, observations.interval)
+    segments = label_segments(observations.elapsed, observations.interval)
     ahead = config.delay * config.sampling
     starts = {}
     for part, (first, stop) in bounds.items():

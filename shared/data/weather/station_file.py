@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zipfile
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from shared.core.errors import UserError
+from shared.core.text import shorten
+from shared.data.delimited import Table, list_names, read_table
 
 LARGEST = 1e9  # no instrument writes a larger number
 TIME_FORMATS = ("%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
@@ -24,7 +22,6 @@ COLUMNS = (
     WIND_SPEED, WIND_GUST, WIND_DIRECTION,
 )  # fmt: skip
 """Columns that every file of the station has. Newer files have more."""
-BAD_ARCHIVE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -34,11 +31,13 @@ class Records:
     Attributes:
         times: datetime64[s], (num_rows,), in the order of the file.
         values: float64 by column, NaN if a cell is empty. Its index is the line of the
-            file (the header is line 1).
+            file.
+        remarks: Sentences about faults of the file that do not stop a run.
     """
 
     times: np.ndarray
     values: pd.DataFrame
+    remarks: tuple[str, ...] = ()
 
 
 def read_records(
@@ -47,112 +46,75 @@ def read_records(
     """Read a file of the station, plain, gzipped or zipped.
 
     Args:
-        path: The first column holds the time, all others numbers. Bytes that are not
-            UTF-8 become a replacement character.
+        path: A table separated by commas. The first column holds the time, all others
+            numbers. Bytes that are not UTF-8 become a replacement character.
         skip: Columns not to read.
         limit: Rows to read at most.
 
     Raises:
         UserError: If the file has another form. Names column and line.
     """
+    table = read_table(path, limit=limit)
+    _check_names(table.names, skip, table)
+    first, *others = table.names
+    names = [name for name in others if name not in skip]
     try:
-        text = _read_text(path)
-        names = [name.strip() for name in next(csv.reader(text), [])]
-        _check_names(names, skip, path)
-        raw = pd.read_csv(
-            text,
-            header=None,
-            names=names,
-            index_col=False,
-            nrows=limit,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            low_memory=False,
+        cells = table.read([first], names)
+    except UserError:
+        _parse_times(table.read([first], [])[first], table)  # a better reason, if wrong
+        raise
+    if not len(cells):
+        raise UserError(f"{path}: all rows below its header are empty.")
+    times = _parse_times(cells[first], table)
+    values = cells[names]
+    _check_size(values, table)
+    remarks = []
+    if table.is_unfinished:
+        remarks.append(
+            f"line {table.lines[-1]}, the last one, has no line end: if the file was "
+            "cut there, its last value is wrong"
         )
-    except (OSError, EOFError, ValueError, RuntimeError, *BAD_ARCHIVE) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be read as a CSV file ({reason}).") from None
-    raw.index += 2
-    raw = raw.dropna(how="all")  # blank lines
-    if not len(raw):
-        raise UserError(f"{path}: holds no row below its header; name another file.")
-    times = _parse_times(raw[names[0]], path)
-    values = {
-        name: _parse_numbers(raw[name], path) for name in names[1:] if name not in skip
-    }
-    return Records(times, pd.DataFrame(values, index=raw.index))
+    return Records(times, values, tuple(remarks))
 
 
-def _read_text(path: Path) -> io.TextIOBase:
-    """Unpack and open the CSV file. Bytes that are not UTF-8 are replaced."""
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            # Archives packed on a Mac hold a shadow of each file in __MACOSX/.
-            names = [
-                name
-                for name in archive.namelist()
-                if name.endswith(".csv") and not name.startswith("__MACOSX/")
-            ]
-            if not names:
-                raise ValueError("no .csv file in the archive")
-            content = archive.read(names[0])
-    else:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    return io.StringIO(content.decode("utf-8-sig", errors="replace"))
-
-
-def _check_names(names: list[str], skip: tuple[str, ...], path: Path) -> None:
-    if not names:
-        raise ValueError("it is empty")
-    if len(names) == 1:
-        raise UserError(
-            f"{path}: line 1 has one column only; columns are separated by commas."
-        )
-    for k, name in enumerate(names):
-        if name in names[:k]:
-            raise UserError(
-                f"{path}: line 1 names column {name!r} twice (columns "
-                f"{names.index(name) + 1} and {k + 1}); rename one."
-            )
+def _check_names(names: Sequence[str], skip: tuple[str, ...], table: Table) -> None:
     for name in skip:
         if name not in names[1:]:
             raise UserError(
-                f"--skip-columns {name!r}: {path.name} has no such column; it has "
-                f"{', '.join(map(repr, names[1:]))}."
+                f"--skip-columns {shorten(name)!r}: {table.path.name} has no such "
+                f"column; it has {list_names(names[1:])}."
             )
     for name in COLUMNS:
         if name not in names:
             raise UserError(
-                f"{path}: line 1 has no column {name!r}; files of the station have "
-                f"{', '.join(COLUMNS)}."
+                f"{table.path}: line {table.header_line} has no column {name!r}; files "
+                f"of the station have {', '.join(COLUMNS)}."
             )
 
 
-def _parse_times(column: pd.Series, path: Path) -> np.ndarray:
+def _parse_times(column: pd.Series, table: Table) -> np.ndarray:
     for time_format in TIME_FORMATS:
         times = pd.to_datetime(column.astype(str), format=time_format, errors="coerce")
         if times.notna().any():
             break
     if times.isna().any():
-        line = times.index[times.isna()][0]
-        raise UserError(
-            f"{path}: line {line}, column {column.name!r}: {str(column[line])!r} is no "
-            "time; the first column holds the time, as 31.12.2009 23:50:00 or "
-            "2009-12-31 23:50:00, in the same form in all rows."
+        raise table.refuse_cell(
+            str(column.name),
+            times.index[times.isna()][0],
+            "no time; the first column holds the time, as 31.12.2009 23:50:00 or "
+            "2009-12-31 23:50:00, in the same form in all rows",
         )
     return times.to_numpy("datetime64[s]")
 
 
-def _parse_numbers(column: pd.Series, path: Path) -> np.ndarray:
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    wrong = (numbers.isna() & column.notna()) | (numbers.abs() > LARGEST)
-    if wrong.any():
-        line = column.index[wrong][0]
-        raise UserError(
-            f"{path}: line {line}, column {column.name!r}: {str(column[line])!r} is no "
-            "number that an instrument writes; correct it, or skip the column with "
-            f"--skip-columns {column.name!r}."
-        )
-    return numbers.to_numpy()
+def _check_size(values: pd.DataFrame, table: Table) -> None:
+    """Refuse infinite and absurd numbers."""
+    for name in values:
+        wrong = values[name].abs() > LARGEST
+        if wrong.any():
+            raise table.refuse_cell(
+                name,
+                values.index[wrong][0],
+                "no number that an instrument writes; correct it, or skip the column "
+                f"with --skip-columns {name!r}",
+            )

@@ -119,7 +119,10 @@ def _compute_compiled(case: Case) -> Result:
 
 def _compile(model: keras.Model) -> keras.Model:
     from shared.kernels.choice import apply_kernel
+    from shared.kernels.compiled import find_problem
 
+    if problem := find_problem():
+        raise CannotError(f"the compiled loop cannot run here: {problem}")
     assert apply_kernel(model, "compiled")
     return model
 

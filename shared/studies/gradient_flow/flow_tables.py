@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from shared.core.files import to_csv, write_text, write_whole
 from shared.plots.curves import name_run
 from shared.runs.groups import group_runs
 from shared.runs.reader import Run, read_model_epoch
+from shared.runs.terminal import make_console
 from shared.runs.writer import RunFolder
 from shared.studies.gradient_flow.measure_runs import StateFlows
 
@@ -59,7 +59,7 @@ def show_flows(measured: Mapping[str, StateFlows]) -> None:
                 lost = flow.orders_lost()
                 cells.append(f"{np.median(lost):.1f}" if len(lost) else "-")
             table.add_row(Text(label), state, *cells)
-    Console(highlight=False).print(table)
+    make_console().print(table)
     counts = {len(f["start"].norms) for s in measured.values() for f in s.values()}
     examples = " or ".join(map(str, sorted(counts)))
     print(

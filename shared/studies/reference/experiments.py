@@ -176,15 +176,15 @@ def list_experiments(recipes: Sequence[str] = ()) -> list[Experiment]:
 
 
 def find_weather() -> str:
-    """Return the weather file found here, else the one that can be downloaded.
-
-    Raises:
-        UserError: If the user's data folder does not exist.
-    """
+    """Return the weather file found here, else the one that can be downloaded."""
     from shared.data.sources import find_source
     from shared.data.weather.dataset import FILES
 
     for name in WEATHERS:
-        if find_source(FILES[name], None, None, None)[0] is not None:
+        try:
+            source, _ = find_source(FILES[name], None, None, None)
+        except UserError:  # not in the folder of the user, who may train on text only
+            continue
+        if source is not None:
             return name
     return WEATHERS[0]

@@ -12,7 +12,7 @@ from shared.compare.published_verdicts import read_verdicts
 from shared.compare.verdicts import ENOUGH_SEEDS
 from shared.core.statistics import Difference
 from shared.runs.groups import Group, group_runs
-from shared.runs.reader import Run, find_runs
+from shared.runs.reader import Run, scan_runs
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,16 @@ class Reference:
 
 
 def read_reference(folder: Path) -> Reference:
-    """Read every published run and verdict in a folder; it may be missing."""
+    """Read every published run and verdict in a folder; it may be missing.
+
+    Prints a line for each run folder that cannot be read.
+    """
+    found = scan_runs(folder)
+    for line in found.describe():
+        print(line)
     return Reference(
         folder,
-        label_groups(find_runs(folder)),
+        label_groups(found.runs),
         {(row["first"], row["second"]): row for row in read_verdicts(folder)},
     )
 

@@ -1,0 +1,27 @@
+"""Text from files, made safe and short enough for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control codes, marks that reverse the order of letters, and bytes that are not UTF-8.
+Line ends and tabs are not among them."""
+LONGEST = 200
+"""Characters of a value that a message repeats."""
+
+
+def escape_controls(text: str) -> str:
+    r"""Return a text whose control characters are visible: `\x1b` for an escape."""
+    return UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """Return a text on one line; a long one loses its middle."""
+    text = " ".join(escape_controls(text).split())
+    if len(text) <= longest:
+        return text
+    half = (longest - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"

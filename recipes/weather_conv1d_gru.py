@@ -20,7 +20,6 @@ from shared.commands.recipe import main
 from shared.core.errors import UserError, check_at_least, check_size
 from shared.core.roles import Role
 from shared.data.weather.dataset import WeatherConfig, load_weather
-from shared.layers.convolution import sum_in_order
 from shared.layers.recurrent import GRUConfig
 from shared.training.config import TrainingConfig, build_optimizer, set_seed
 from shared.training.fit import fit
@@ -76,10 +75,9 @@ def build_model(config: Config, data: WeatherSplits) -> keras.Model:
     from keras import Input, Model, layers
 
     windows = Input(data.train.inputs.shape[1:], name="windows")
-    fine = layers.Conv1D(config.filters, 5, activation="relu", name="fine")
-    coarse = layers.Conv1D(config.filters, 5, activation="relu", name="coarse")
-    steps = layers.MaxPooling1D(3, name="third")(sum_in_order(fine)(windows))
-    steps = sum_in_order(coarse)(steps)
+    steps = layers.Conv1D(config.filters, 5, activation="relu", name="fine")(windows)
+    steps = layers.MaxPooling1D(3, name="third")(steps)
+    steps = layers.Conv1D(config.filters, 5, activation="relu", name="coarse")(steps)
     memory = layers.GRU(**config.gru.arguments(), name="gru")(steps)
     if config.gru.return_sequences:
         memory = layers.GlobalAveragePooling1D(name="mean_of_steps")(memory)

@@ -353,8 +353,8 @@ def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
 def _limit_blas() -> None:
     """Limit BLAS to one thread, so that the number of cores changes no bit.
 
-    Only the thread that set the limit first may change it (threadpoolctl 3.7). TensorFlow
-    calls the loop from other threads, so the limit is set before.
+    Only the thread that set the limit first may change it (threadpoolctl 3.7). So it is
+    set before TensorFlow calls the loop, which it does from other threads.
     """
     import scipy.linalg.cython_blas  # noqa: F401  Numba calls it; load, then limit
     from threadpoolctl import threadpool_limits

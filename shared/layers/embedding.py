@@ -19,9 +19,8 @@ def set_gradient(
     sum the rows of a word before it squares them. Take a word that occurs twice in a
     batch, with gradients g_1 and g_2. RMSprop and Adam then divide by the root of
     g_1^2 + g_2^2, not of (g_1 + g_2)^2. So their steps on frequent words are longer
-    than in their papers. The rows of a word are also added in any order, so runs do not
-    repeat exactly. On JAX, on PyTorch and under XLA, Keras sums first. So does this
-    function, and it is faster.
+    than in their papers. On JAX, on PyTorch and under XLA, Keras sums first. So does
+    this function, and it is faster.
 
     Args:
         embedding: Changed in place. Its weights and saved form stay the same.

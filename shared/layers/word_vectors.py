@@ -33,6 +33,7 @@ def learn_word_vectors(
     """
     from scipy.sparse import coo_array, csr_array
     from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     counts = csr_array((vocabulary, vocabulary), dtype=np.float32)
     for distance in range(1, min(WINDOW, word_ids.shape[1] - 1) + 1):
@@ -54,7 +55,8 @@ def learn_word_vectors(
         (information[near].astype(np.float32), (row[near], column[near])), counts.shape
     )
     rank = min(size, vocabulary - 1)
-    left, strengths, _ = randomized_svd(table, rank, n_iter=4, random_state=seed)
+    with threadpool_limits(1, user_api="blas"):  # each number of cores rounds its way
+        left, strengths, _ = randomized_svd(table, rank, n_iter=4, random_state=seed)
     vectors[:, :rank] = left * np.sqrt(strengths)
     vectors[totals == 0] = 0  # exactly, not up to rounding
     return vectors * np.float32(STD / max(vectors.std(), 1e-12))

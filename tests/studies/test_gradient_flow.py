@@ -299,7 +299,8 @@ def test_several_runs_one_of_them_older_than_a_flag_and_its_data_moved(
         text = (older / name).read_text().replace('"seed": 0', '"seed": 5')
         (older / name).write_text(text)
     config = json.loads((lstm.path / "config.json").read_text())
-    del config["settings"]["embedding_gradient"]
+    for facts in ("settings", "roles"):
+        del config[facts]["embedding_gradient"]
     (lstm.path / "config.json").write_text(json.dumps(config))
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -352,7 +353,12 @@ def test_what_cannot_be_measured_is_one_line(tmp_path, capsys):
     assert "imdb-gruu: no such run folder" in refuse("imdb-gruu")
     assert "--examples 0" in refuse("imdb-gru", "--examples", "0")
     assert "weather-dense has no recurrent layer" in refuse(dense.path, run.path)
-    path = change("newer", lambda config: config["settings"].update(spin=3))
+
+    def add_flag(config):
+        config["settings"]["spin"] = 3
+        config["roles"]["spin"] = "model"
+
+    path = change("newer", add_flag)
     assert "--spin, which this version" in refuse(run.path, path)
     path = change("other", lambda config: config["settings"].update(units=9))
     assert "builds another model now" in refuse(path)

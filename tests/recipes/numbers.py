@@ -1,0 +1,46 @@
+"""Train a recipe of each family, and hash every number that its seed decides.
+
+python -m tests.recipes.numbers CORES FOLDER
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from shared.core.backend import limit_threads
+
+# Large enough for TensorFlow to share the sums among the cores.
+FAMILIES = {
+    "imdb_simple_rnn": ["--embedding-size", "32", "--length", "200"],
+    "weather_gru": [],
+    "vowel_gru": [],
+    "sine_gru": [],
+    "sum_gru": [],
+    "memory_lstm": [],
+}
+
+
+def hash_numbers(folder: Path) -> dict[str, str]:
+    """Return a hash of the losses, scores and weights of each family."""
+    from shared.inference.load_model import load_model
+    from tests.recipes.training_runs import train_reviews, train_series
+
+    hashes = {}
+    for recipe, flags in FAMILIES.items():
+        train = train_reviews if recipe.startswith("imdb") else train_series
+        (folder / recipe).mkdir(parents=True)
+        run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32", *flags)
+        history = {name: run.history[name] for name in run.history if name != "seconds"}
+        digest = hashlib.sha256(json.dumps([history, run.summary["test"]]).encode())
+        for weight in load_model(run.path).get_weights():
+            digest.update(np.asarray(weight).tobytes())
+        hashes[recipe] = digest.hexdigest()
+    return hashes
+
+
+if __name__ == "__main__":
+    limit_threads(int(sys.argv[1]))
+    print(json.dumps(hash_numbers(Path(sys.argv[2]))))

@@ -356,8 +356,9 @@ def test_auto_takes_the_quickest_and_it_runs(recipe, quickest, tmp_path, monkeyp
 def test_compare_shows_that_kernels_differ(tmp_path, capsys):
     for seed, implementation in ((0, 1), (1, 2)):
         path = make_run(tmp_path, recipe=f"imdb-{'ab'[seed]}")
-        ran = {"path": "loop", "xla": False, "implementation": implementation}
-        (path / "kernels.json").write_text(json.dumps({"ran": [ran]}))
+        ran = {"layer": "gru", "path": "loop", "xla": False}
+        ran["implementation"] = implementation
+        (path / "kernels.json").write_text(json.dumps({"planned": [], "ran": [ran]}))
     places = ["--results-dir", str(tmp_path), "--to", str(tmp_path / "to")]
     compare(places)
     printed = capsys.readouterr().out

@@ -67,6 +67,16 @@ def kill_as_interrupt() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if ends else handler)
 
 
+def raise_if_asked() -> None:
+    """Raise a Ctrl-C again that a library has caught.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C or a kill has come.
+    """
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
 def end_with_parent() -> None:
     """Let this process end once its parent has died, if it is a worker.
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from shared.baselines.baseline import check_for_leak
+from shared.core.signals import raise_if_asked
 from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.kernels.saved import describe_layers
@@ -56,6 +57,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the clock of an epoch."""
+        raise_if_asked()
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -131,4 +131,12 @@ def _sum_first(assign: Callable) -> Callable:
     """
     import tensorflow as tf
 
-    return lambda variable, value: assign(variable, tf.convert_to_tensor(value))
+    def assign_sum(
+        variable: keras.Variable, value: tf.Tensor | tf.IndexedSlices
+    ) -> None:
+        if isinstance(value, tf.IndexedSlices):
+            rows = variable.shape[0]  # known while XLA compiles, unlike `dense_shape`
+            value = tf.math.unsorted_segment_sum(value.values, value.indices, rows)
+        assign(variable, value)
+
+    return assign_sum

@@ -24,6 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from shared.core.backend import import_keras
 from shared.core.environment import PROJECT
 from shared.core.files import to_csv, write_text
 from shared.runs.reader import Run, find_runs
@@ -136,6 +137,7 @@ def train(
 
 def read_weights(run: Run) -> list[bytes]:
     """Return the weights of the best epoch, as bytes."""
+    import_keras()
     from shared.inference.load_model import load_model
 
     return [np.asarray(w).tobytes() for w in load_model(run.path).get_weights()]

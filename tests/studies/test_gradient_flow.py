@@ -368,11 +368,13 @@ def test_what_cannot_be_measured_is_one_line(tmp_path, capsys):
     (run.path / "best.keras").rename(run.path / "kept")
     assert "not the model of a run" in refuse(run.path)
     (run.path / "kept").rename(run.path / "best.keras")
-    summary = run.path / "summary.json"
-    text = summary.read_text()
-    summary.write_text(text.replace('"imdb-gru"', '"imdb-gone"'))
+    texts = {run.path / n: "" for n in ("config.json", "summary.json")}
+    for file in texts:
+        texts[file] = file.read_text()
+        file.write_text(texts[file].replace('"imdb-gru"', '"imdb-gone"'))
     assert "the recipe imdb-gone no longer exists" in refuse(run.path)
-    summary.write_text(text)
+    for file, text in texts.items():
+        file.write_text(text)
     write_npz(tmp_path / "imdb.npz", make_reviews(100, seed=1))
     assert "was trained on imdb (SHA-256 " in refuse(run.path)
     assert not list((tmp_path / "runs").rglob("gradient_flow.*"))

@@ -51,7 +51,9 @@ def train_reviews(recipe, folder, *flags):
     """Run the main of a review recipe on small reviews; return its run."""
     if not (folder / "imdb.npz").exists():
         write_npz(folder / "imdb.npz", make_reviews(100))
-    sizes = [*SMALL_REVIEWS, *FEWER.get(recipe, []), "--data-dir", str(folder)]
+    sizes = [*SMALL_REVIEWS, *FEWER.get(recipe, [])]
+    if "sample" not in flags:  # the generated reviews are in no folder
+        sizes += ["--data-dir", str(folder)]
     return _train(recipe, folder, [*sizes, *flags])
 
 

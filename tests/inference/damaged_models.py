@@ -301,7 +301,7 @@ def _damage_weights(members: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
 
     def virtual(group: h5py.Group, name: str) -> None:
         layout = h5py.VirtualLayout((3, 1), "f4")
-        layout[:] = h5py.VirtualSource("/tmp/other.h5", "x", (3, 1))
+        layout[:] = h5py.VirtualSource("/nowhere/other.h5", "x", (3, 1))
         group.create_virtual_dataset(name, layout)
 
     replacements: dict[str, Callable[[h5py.Group, str], object]] = {
@@ -309,7 +309,7 @@ def _damage_weights(members: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
         "soft link to itself": lambda g, n: g.__setitem__(
             n, h5py.SoftLink(f"{g.name}/{n}")),
         "external link": lambda g, n: g.__setitem__(
-            n, h5py.ExternalLink("/tmp/other.h5", "/x")),
+            n, h5py.ExternalLink("/nowhere/other.h5", "/x")),
         "external data": external,
         "virtual data": virtual,
         "group": lambda g, n: g.create_group(n),

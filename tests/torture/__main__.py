@@ -137,7 +137,7 @@ def show(counts: dict[str, Counter], failures: dict[str, dict[int, str]]) -> Non
             seeds = " ".join(map(str, problems))
             console.print(Text(f"{kind}: seeds that failed: {seeds}"))
     table = Table("kind")
-    for name in ("tried", "refused in one line", "mended or shown", "failed"):
+    for name in ("tried", "refused in one line", "repaired or shown", "failed"):
         table.add_column(name, justify="right")
     for kind, found in counts.items():
         numbers = found.total(), found[REFUSED], found[SHOWN], len(failures[kind])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import REAL_DATA, REAL_WEATHER, STARTED
+
+# As `limit_threads` does. A test may import TensorFlow before the first recipe runs.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -61,8 +61,7 @@ def main(
         options.validate()
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
-        if threads := options.threads or read_threads():
-            limit_threads(threads)
+        limit_threads(options.threads or read_threads())
         config = resolve_config(typed)
         if options.kernels:
             from shared.kernels.table import show_kernels

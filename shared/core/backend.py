@@ -79,20 +79,28 @@ def read_threads() -> int | None:
     return int(text) if text else None
 
 
-def limit_threads(threads: int) -> None:
-    """Limit the cores of TensorFlow, of the compiled loop and of BLAS.
+def limit_threads(threads: int | None) -> None:
+    """Limit the cores of a run, and let TensorFlow compute each operation on one core.
 
-    Call it before TensorFlow is imported. The numbers of a run stay the same.
+    Several cores would cut the sums inside an operation into other parts, and so move
+    the last digits. TensorFlow still runs different operations side by side, and the
+    compiled loop shares the rows of a batch among all cores. So the numbers of a run
+    are the same on any number of cores.
+
+    Call it before TensorFlow is imported. The variable `TF_NUM_INTRAOP_THREADS` of the
+    user wins.
 
     Args:
-        threads: Largest number of cores to use.
+        threads: Largest number of cores to use; None: no limit.
     """
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if threads is None:
+        return
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(threads)  # for NumPy, which is imported already
     for name in (
         THREADS,
-        "TF_NUM_INTRAOP_THREADS",
         "TF_NUM_INTEROP_THREADS",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",

@@ -60,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Options, flags, "python -m shared.studies.gradient_flow", __doc__
         )
         check_at_least(options, {"examples": 1})
-        if threads := read_threads():
-            limit_threads(threads)
+        limit_threads(read_threads())
         runs = find_named(options.runs, options.results_dir)
         if len(runs) > 1:
             options.to.mkdir(parents=True, exist_ok=True)  # fails early on a bad place

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test torture kernels bands update-stored lint compare report runs equivalence gradient-flow memory-horizon reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
+.PHONY: help setup test torture kernels bands update-stored lint compare report runs predict equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -28,6 +28,9 @@ report: $(READY) ## write one HTML page of all runs, for offline use; ARGS=--wat
 runs: $(READY) ## list saved runs, filter them, remove them after you confirm: ARGS=--help
 	@$(BIN)/python -m shared.runs.manage $(RUNS) $(ARGS)
 
+predict: $(READY) ## forecast beyond the end of a series: RUN=series-gru, maybe FILE=newer.csv
+	@$(BIN)/python -m shared.inference.predict $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(ARGS)
+
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
 	@$(BIN)/python -m shared.studies.equivalence $(ARGS)
 
@@ -36,6 +39,9 @@ gradient-flow: $(READY) ## measure the gradient at each step, before and after t
 
 memory-horizon: $(READY) ## find the longest lag that each cell remembers (3 minutes); ARGS=--full: six lags, three seeds, variants
 	@$(BIN)/python -m shared.studies.horizon $(ARGS)
+
+backtest: $(READY) ## test a forecast on several parts of its series: RUN=series-gru ARGS="--folds 5 --refit"
+	@$(BIN)/python -m shared.studies.backtest $(RUN) $(ARGS)
 
 reference: $(READY) ## train every recipe on real data, five seeds, all cores (many hours; continues where it stopped)
 	@$(BIN)/python -m shared.studies.reference $(ARGS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
+import pandas as pd
 
 from shared.runs.groups import Group
 from shared.runs.reader import Run, read_predictions
@@ -20,6 +21,7 @@ class ExampleScores:
         scores: Scores of the network, (num_examples,).
         baseline_scores: Name of a baseline -> its scores.
         times: When the targets were measured; None without times.
+        series: Name of the series of each example; None with one series.
         dependence: How many neighbouring examples may depend on each other.
         drawn_per_seed: Whether every seed has other test examples.
     """
@@ -28,6 +30,7 @@ class ExampleScores:
     scores: np.ndarray
     baseline_scores: dict[str, np.ndarray]
     times: np.ndarray | None
+    series: np.ndarray | None
     dependence: int
     drawn_per_seed: bool
 
@@ -55,10 +58,9 @@ def align_tests(
     """
     tests = [*one.values(), *other.values()]
     if all(test.times is not None for test in tests):
-        times = reduce(np.intersect1d, [test.times for test in tests])
-        rows = [np.searchsorted(test.times, times) for test in tests]
+        rows = _find_common(tests)
         targets = [test.targets[row] for test, row in zip(tests, rows, strict=True)]
-        if not len(times) or any(not np.allclose(targets[0], t) for t in targets):
+        if not len(rows[0]) or any(not np.allclose(targets[0], t) for t in targets):
             raise ValueError("the two were not tested on the same period of time")
         cut = [
             replace(test, scores=test.scores[row])
@@ -83,6 +85,22 @@ def align_tests(
     return {seed: test.scores for seed, test in one.items()}, second, same
 
 
+def _find_common(tests: list[ExampleScores]) -> list[np.ndarray]:
+    """Return the rows of the examples that all tests have, in one order."""
+    if all(test.series is None for test in tests):
+        times = reduce(np.intersect1d, [test.times for test in tests])
+        return [np.searchsorted(test.times, times) for test in tests]
+    keys = [
+        pd.MultiIndex.from_arrays([t.series, t.times])
+        if t.series is not None
+        else pd.MultiIndex.from_arrays([np.full(len(t.times), ""), t.times])
+        for t in tests
+    ]
+    # The order of the first test: neighbours depend on each other there.
+    common = keys[0][np.logical_and.reduce([keys[0].isin(other) for other in keys])]
+    return [key.get_indexer(common) for key in keys]
+
+
 def _score(run: Run, stored: dict[str, np.ndarray]) -> ExampleScores | None:
     """Score every test example; None if the score has no number for each of them."""
     task, metric, targets = run.task, run.score.metric, stored["targets"]
@@ -100,6 +118,7 @@ def _score(run: Run, stored: dict[str, np.ndarray]) -> ExampleScores | None:
             if name.startswith("baseline ")
         },
         times=stored.get("times"),
+        series=stored.get("series"),
         dependence=int(stored["dependence"]),
         drawn_per_seed=run.config["data_facts"]["test_depends_on_seed"],
     )

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -224,6 +224,19 @@ def _read_flag(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     )
 
 
+def _split_commas(read: Callable[[str], Any], metavar: str) -> PrimitiveConstructorSpec:
+    """Return how a flag with several values is read: `a,b` or `a b`."""
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar=metavar,
+        instance_from_str=lambda texts: tuple(
+            read(part.strip()) for text in texts for part in text.split(",") if part
+        ),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(map(str, value))] if value else [],
+    )
+
+
 def _read_int(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise ValueError(f"'{shorten(text)}' is not a whole number.")
@@ -259,3 +272,9 @@ def _condense(box: str) -> str:
     if flags := list(dict.fromkeys(re.findall(r"--[a-z][a-z-]*", hint)))[:3]:
         text += f" Perhaps you meant {' or '.join(flags)}."
     return re.sub(r"\s+", " ", text).strip()
+
+
+NAMES = _split_commas(str, "NAME,NAME")
+"""Marks a flag that takes several names, separated by commas or spaces."""
+NUMBERS = _split_commas(_read_float, "X,X")
+"""Marks a flag that takes several numbers, separated by commas or spaces."""

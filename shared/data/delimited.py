@@ -28,6 +28,7 @@ MOST_COLUMNS = 10_000
 BLOCK = 1 << 22  # bytes that are scanned at once
 NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
+WITH_UNIT = re.compile(r"[$€£¥]\s*[\d.,+-]+|[\d.,+-]+\s*[%$€£¥]")
 GROUPED = re.compile(r"\s*[+-]?\d{1,3}([,.'_\s]\d{3})+([,.]\d*)?\s*")
 """A number with separators between thousands."""
 LONGEST_CELL = 60  # characters of a cell that a message repeats
@@ -48,6 +49,7 @@ class Table:
             empty.
         delimiter: One ASCII character.
         is_unfinished: Whether the last row has no line end: the file may be cut.
+        decimal: Mark between the digits of a number, a point or a comma.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Table:
     width: int
     delimiter: str
     is_unfinished: bool
+    decimal: str = "."
 
     def read(self, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
         """Return columns of the table, by name.
@@ -103,7 +106,7 @@ class Table:
         if cell == name:
             problem = "the header again; were two files joined? Delete this line"
         for other, plural in DELIMITERS.items():
-            if other != self.delimiter and other in text:
+            if other != self.delimiter and other in text and not is_written(cell):
                 problem = (
                     f"several cells, separated by {plural}; write {self._separator}"
                 )
@@ -126,6 +129,7 @@ class Table:
             nrows=len(self.lines),
             skip_blank_lines=False,
             skipinitialspace=True,
+            decimal=self.decimal,
             encoding_errors="replace",
             low_memory=False,
         )
@@ -136,7 +140,8 @@ class Table:
         for name in numbers:
             position = self.names.index(name)
             cells = self._parse({position: str})[position].dropna()
-            wrong = cells.map(NUMBER.fullmatch).isna()
+            swapped = str.maketrans(",.", ".,") if self.decimal == "," else {}
+            wrong = cells.str.translate(swapped).map(NUMBER.fullmatch).isna()
             if wrong.any():
                 line = cells.index[wrong][0]
                 return self.refuse_cell(name, line, describe_number(cells[line]))
@@ -176,7 +181,12 @@ class Table:
         return DELIMITERS.get(self.delimiter, repr(self.delimiter))
 
 
-def read_table(path: Path, delimiter: str = ",", limit: int | None = None) -> Table:
+def read_table(
+    path: Path,
+    delimiter: str = ",",
+    limit: int | None = None,
+    content: bytes | None = None,
+) -> Table:
     """Read a table of text, plain or packed, and check the number of cells of each row.
 
     Blank lines and lines that start with # are skipped. Lines end in LF, CR LF or CR.
@@ -188,11 +198,14 @@ def read_table(path: Path, delimiter: str = ",", limit: int | None = None) -> Ta
         path: The first line that is neither blank nor a comment is the header.
         delimiter: Between cells, one ASCII character.
         limit: Rows to read at most.
+        content: Of the file, unpacked, if it was read before.
 
     Raises:
         UserError: If the file is no such table. Names the line.
     """
-    content, is_unfinished = _decode(read_packed(path), path)
+    if content is None:
+        content = read_packed(path)
+    content, is_unfinished = _decode(content, path)
     content = _remove_quotes(content, delimiter)
     split = _split_quoted if b'"' in content else _split_plain
     content, lines, counts = split(content, delimiter, path)
@@ -225,10 +238,18 @@ def read_table(path: Path, delimiter: str = ",", limit: int | None = None) -> Ta
     return table
 
 
+def is_written(cell: str) -> bool:
+    """Return whether a cell is a number in any writing, read or not."""
+    forms = (NUMBER, DECIMAL_COMMA, GROUPED, WITH_UNIT)
+    return any(form.fullmatch(cell) for form in forms)
+
+
 def describe_number(cell: str) -> str:
     """Return why a cell is no number, and what helps."""
     if DECIMAL_COMMA.fullmatch(cell):
         return "no number: write a decimal point, not a comma"
+    if WITH_UNIT.fullmatch(cell.strip()):
+        return "no number: write it without % and signs of money"
     if GROUPED.fullmatch(cell):
         return "no number: write it without separators between thousands"
     return "no number; correct it, or leave the cell empty if the value is missing"

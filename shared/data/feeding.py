@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.data.splits import Examples
-from shared.data.windows import Windows
+from shared.data.windows import FutureSteps, Windows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -45,7 +46,9 @@ def stream_windows(
         shuffle_seed: Sets the order, a new one every epoch. None keeps the order.
 
     Returns:
-        Pairs of float32 (batch, steps, features) and targets (batch, ...).
+        Pairs of float32 (batch, steps, features) and targets (batch, ...). Where the
+        future of some columns is known, the inputs are a pair too: the windows, and
+        float32 (batch, horizon, num_known).
     """
     import tensorflow as tf
 
@@ -53,11 +56,16 @@ def stream_windows(
     series = _share(windows.series)
     starts = tf.constant(windows.starts)
     offsets = tf.constant(windows.offsets)
-    targets = tf.constant(examples.targets)
+    known = getattr(windows, "known", None)
+    future = None if known is None else _share(known)
+    find_targets = _gather_targets(examples.targets)
 
-    def cut(which: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = tf.gather(starts, which)[:, None] + offsets
-        return tf.gather(series, rows), tf.gather(targets, which)
+    def cut(which: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        first = tf.gather(starts, which)[:, None]
+        inputs = tf.gather(series, first + offsets)
+        if future is not None:
+            inputs = inputs, tf.gather(future, first + windows.ahead)
+        return inputs, find_targets(which)
 
     order = tf.data.Dataset.range(len(examples))
     if shuffle_seed is not None:
@@ -140,13 +148,29 @@ def _stream(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(2).with_options(options)
 
 
-_LATEST: dict[str, Any] = {}
+def _gather_targets(targets: np.ndarray | FutureSteps) -> Callable:
+    """Return a function from numbers of examples to their targets."""
+    import tensorflow as tf
+
+    if not isinstance(targets, FutureSteps):
+        tensor = tf.constant(targets)
+        return lambda which: tf.gather(tensor, which)
+    values, first = _share(targets.values), tf.constant(targets.first)
+    steps = np.arange(targets.steps)
+    return lambda which: tf.gather(values, tf.gather(first, which)[:, None] + steps)
+
+
+_LATEST: list[tuple[np.ndarray, Any]] = []
+MOST_SHARED = 3  # the inputs, the known future and the targets of one split
 
 
 def _share(series: np.ndarray) -> tf.Tensor:
     """Return a series as a tensor, one for all parts of a split."""
     import tensorflow as tf
 
-    if _LATEST.get("series") is not series:
-        _LATEST.update(series=series, tensor=tf.constant(series))
-    return _LATEST["tensor"]
+    for known, tensor in _LATEST:
+        if known is series:
+            return tensor
+    del _LATEST[: len(_LATEST) - MOST_SHARED + 1]
+    _LATEST.append((series, tf.constant(series)))
+    return _LATEST[-1][1]

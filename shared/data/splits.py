@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from shared.data.buckets import Buckets
-from shared.data.windows import Windows
+from shared.data.windows import FutureSteps, Windows
 from shared.tasks.task import BinaryClassification, Task
 
 
@@ -44,21 +44,24 @@ class Examples:
 
     Attributes:
         inputs: An array whose first axis counts examples, or windows of a series.
-        targets: Array, (num_examples, ...).
+        targets: Array, (num_examples, ...), or the steps after windows of a series.
         best_possible: Predictions from the same inputs by a model that knows how the
             data were generated, in the form of the network's predictions. None if they
             are not known.
         times: datetime64, (num_examples,): when each target was measured. None if
             targets have no time.
+        series: Name of the series of each example, (num_examples,). None if all are of
+            one series.
         dependence: How many neighbouring examples may depend on each other.
         buckets: How padded inputs become batches of similar length. None if every batch
             has the full length.
     """
 
     inputs: np.ndarray | Windows
-    targets: np.ndarray
+    targets: np.ndarray | FutureSteps
     best_possible: np.ndarray | None = None
     times: np.ndarray | None = None
+    series: np.ndarray | None = None
     dependence: int = 1
     buckets: Buckets | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -21,12 +22,13 @@ ENCRYPTED = 1  # bit of a zip entry's flags
 
 
 def read_packed(path: Path) -> bytes:
-    """Return the content of a file, unpacked if its name ends in .gz or .zip.
+    """Return the content of a file, unpacked if its name ends in .gz, .zip or .xz.
 
     A packed file may unpack to 30 times its size, or to 16 MB if that is more.
 
     Args:
-        path: A zip archive must hold one .csv file, or one with the archive's name.
+        path: A zip archive must hold one .csv file, or one with the archive's name. The
+            same holds for .tsv files where it holds no .csv file.
 
     Raises:
         UserError: If the file cannot be read or is damaged, or its content is too
@@ -44,6 +46,9 @@ def read_packed(path: Path) -> bytes:
         if path.suffix == ".gz":
             with gzip.open(path) as stream:
                 return _read_at_most(stream, limit)
+        if path.suffix == ".xz":
+            with lzma.open(path) as stream:
+                return _read_at_most(stream, limit)
         return path.read_bytes()
     except MemoryError:
         raise UserError(
@@ -57,19 +62,22 @@ def read_packed(path: Path) -> bytes:
         NotImplementedError,
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UserError(f"{path}: cannot be read ({shorten(reason)}).") from None
 
 
 def _find_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    """Return the .csv file of an archive."""
+    """Return the table of an archive: a .csv file, or else another text."""
     # Archives packed on a Mac hold a shadow of each file in __MACOSX/.
-    found = [
+    members = [
         member
         for member in archive.infolist()
-        if member.filename.endswith(".csv")
-        and not member.filename.startswith("__MACOSX/")
+        if not member.filename.startswith("__MACOSX/")
+    ]
+    found = [m for m in members if m.filename.endswith(".csv")] or [
+        m for m in members if m.filename.endswith(".tsv")
     ]
     named = [m for m in found if PurePosixPath(m.filename).name == path.stem]
     chosen = named if len(found) > 1 else found

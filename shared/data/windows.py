@@ -44,6 +44,69 @@ class Windows:
         return self.series[self.starts[which][:, None] + self.offsets]
 
 
+@dataclass(frozen=True)
+class ForecastWindows(Windows):
+    """Windows of a series, and what is known of the steps after each window.
+
+    Attributes:
+        known: float32, (num_rows, num_known), rows as in `series`: columns whose future
+            is known. None if there are none.
+        horizon: Steps after a window.
+    """
+
+    known: np.ndarray | None = None
+    horizon: int = 1
+
+    @property
+    def last(self) -> np.ndarray:
+        """int64, (num_windows,): row of each window's latest step, the origin."""
+        return self.starts + (self.steps - 1) * self.sampling
+
+    @property
+    def ahead(self) -> np.ndarray:
+        """int64, (horizon,): rows from a window's start to the steps after it."""
+        return np.arange(self.steps, self.steps + self.horizon) * self.sampling
+
+    def cut_known(self, which: slice | np.ndarray) -> np.ndarray:
+        """Return the known future of some windows.
+
+        Returns:
+            float32, (num_chosen, horizon, num_known).
+        """
+        return self.known[self.starts[which][:, None] + self.ahead]
+
+
+@dataclass(frozen=True)
+class FutureSteps:
+    """The targets of forecasts, cut from the series only when they are read.
+
+    Attributes:
+        values: float32, (num_rows,), or (num_rows, num_targets).
+        first: int64, (num_windows,): row of the first step of each forecast.
+        steps: Steps of a forecast.
+    """
+
+    values: np.ndarray
+    first: np.ndarray
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        """Return some targets, float32, (num_chosen, steps, ...)."""
+        return self.values[self.first[which][..., None] + np.arange(self.steps)]
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None):
+        """Return all targets as one array."""
+        return self[:].astype(dtype or self.values.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of all targets."""
+        return len(self), self.steps, *self.values.shape[1:]
+
+
 def label_segments(times: np.ndarray, interval: np.timedelta64) -> np.ndarray:
     """Number the segments without a gap.
 

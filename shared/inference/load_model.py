@@ -28,9 +28,18 @@ def load_model(path: str | Path) -> keras.Model:
     # Keras needs the classes of the suite's own layers.
     from shared.cells.numpy_layer import NumpyGRU
     from shared.inference.model_file import check_model_file
+    from shared.layers.feedback import FeedbackCell, Zeros
+    from shared.layers.forecasting import WindowScale
     from shared.layers.pooling import MaxOfSteps
+    from shared.tasks.pinball import MedianError, PinballLoss
 
-    own = {layer.__name__: layer for layer in (NumpyGRU, MaxOfSteps)}
+    own = {
+        each.__name__: each
+        for each in (
+            NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
+            MedianError,
+        )
+    }  # fmt: skip
     try:
         file = Path(path, MODEL) if Path(path).is_dir() else Path(path)
         restore = check_model_file(file)

@@ -145,7 +145,7 @@ def _write_train_step(
         model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         for metric in model.metrics:
             if metric.name == "loss":
-                count = tf.shape(inputs)[0]
+                count = tf.shape(tf.nest.flatten(inputs)[0])[0]
                 metric.update_state(shown_loss, sample_weight=count)
         return model.compute_metrics(inputs, targets, prediction)
 

@@ -125,6 +125,7 @@ def is_hourly(times: np.ndarray) -> bool:
 
 def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     """Draw the mean absolute error of the test forecasts against the steps ahead."""
+    targets = predictions["targets"]
     figure, axes = make_panels(1, 1)
     axis = axes[0, 0]
     lines = {"network": ("predictions", COLOURS[1], "o-")}
@@ -132,7 +133,8 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     for name, style in zip(baselines, (":", "--", "-."), strict=False):
         lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
     for label, (name, colour, style) in lines.items():
-        errors = np.abs(predictions[name] - predictions["targets"]).mean(axis=0)
+        errors = np.abs(run.task.find_median(predictions[name]) - targets)
+        errors = errors.reshape(*errors.shape[:2], -1).mean(axis=(0, 2))
         steps = np.arange(1, len(errors) + 1)
         axis.plot(steps, errors, style, ms=4, color=colour, label=wrap_label(label))
     axis.set_xlabel("steps ahead")

@@ -305,7 +305,7 @@ def check_predictions(
 
     Args:
         arrays: In the form of today: `targets`, `predictions`, `dependence`,
-            `baselines` and `baseline_<k>`, maybe `times`.
+            `baselines` and `baseline_<k>`, maybe `times` and `series`.
         task: Task of the run.
         examples: Number of examples of each part of the data, as the run recorded.
 
@@ -319,7 +319,8 @@ def check_predictions(
     if names.ndim != 1 or (names.size and names.dtype.kind != "U"):
         raise ValueError("the names of the baselines are not a list of texts")
     baselines = [f"baseline_{k}" for k in range(len(names))]
-    if unknown := (needed | {"times"} | set(baselines)) ^ (arrays.keys() | {"times"}):
+    optional = {"times", "series"}
+    if unknown := (needed | optional | set(baselines)) ^ (arrays.keys() | optional):
         raise ValueError(f"an array too many or too few: {', '.join(sorted(unknown))}")
     if len(set(names.tolist())) < len(names):
         raise ValueError("two baselines have one name")
@@ -339,7 +340,7 @@ def check_predictions(
     dependence = arrays["dependence"]
     if dependence.shape or dependence.dtype.kind not in "iu" or dependence < 1:
         raise ValueError("dependence is not a whole number from 1 up")
-    _check_times(arrays.get("times"), len(targets))
+    _check_times(arrays.get("times"), arrays.get("series"), len(targets))
     _check_classes(targets, predictions, task)
     try:
         task.measure(next(iter(task.measures)), targets, predictions)
@@ -350,12 +351,16 @@ def check_predictions(
         ) from None
 
 
-def _check_times(times: np.ndarray | None, count: int) -> None:
+def _check_times(
+    times: np.ndarray | None, series: np.ndarray | None, count: int
+) -> None:
+    if series is not None and (series.dtype.kind != "U" or series.shape != (count,)):
+        raise ValueError("series is not one name per test example")
     if times is None:
         return
     if times.dtype.kind != "M" or times.shape != (count,) or np.isnat(times).any():
         raise ValueError("times is not one time per test example")
-    if (times[1:] < times[:-1]).any():
+    if series is None and (times[1:] < times[:-1]).any():
         raise ValueError("the times are not in order")
 
 

@@ -251,11 +251,18 @@ class RunFolder:
             f"baseline_{k}": baseline.predictions for k, baseline in enumerate(kept)
         }
 
+        if test.series is not None:
+            arrays["series"] = test.series
+        self.write_arrays(Path(PREDICTIONS).stem, arrays)
+
+    def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write `<name>.npz`."""
+
         def write(part: Path) -> None:
             with part.open("wb") as file:
                 np.savez_compressed(file, **arrays)
 
-        write_whole(self.path / PREDICTIONS, write)
+        write_whole(self.path / f"{name}.npz", write)
 
     def write_kernels(self, record: dict[str, Any]) -> None:
         """Write `kernels.json`: the plan, what ran, and how they differ."""

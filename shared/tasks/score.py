@@ -17,6 +17,8 @@ TITLES = {
     "cross_entropy": "Cross-entropy (nats)",
     "mae": "Mean absolute error",
     "mse": "Mean squared error",
+    "mase": "Mean absolute scaled error",
+    "pinball": "Mean pinball loss",
 }
 """Metric -> title for people. Other metrics keep the name of the column."""
 POINTS = 0.005

@@ -299,26 +299,104 @@ class Regression(Task):
 
 @dataclass(frozen=True)
 class MultiStepForecast(Regression):
-    """Several steps ahead. Targets and predictions (n, steps).
+    """Several steps ahead. Targets (n, steps), or (n, steps, targets) for several.
 
-    The error of an example is the mean over its steps.
+    Predictions have the shape of the targets, and a last axis for the quantiles if
+    there are any. The error of an example is the mean over its steps and targets.
+
+    Attributes:
+        quantiles: Increasing probabilities, 0.5 among them, that the network predicts;
+            empty: it predicts one value.
+        naive_error: Mean absolute error of the seasonal naive forecast in training.
+        criterion: Loss of a network without quantiles, `mae` or `mse`.
     """
 
+    quantiles: tuple[float, ...] = ()
+    naive_error: float = 1.0
+    criterion: str = "mse"
     kind: ClassVar[str] = "multi_step_forecast"
     figures: ClassVar[tuple[str, ...]] = ("error_by_step",)
 
     @property
+    def loss(self) -> Any:
+        """Name of the Keras loss, or the pinball loss of the quantiles."""
+        if not self.quantiles:
+            return self.criterion
+        from shared.tasks.pinball import PinballLoss
+
+        return PinballLoss(self.quantiles)
+
+    @property
     def measures(self) -> dict[str, Measure]:
-        """Absolute and squared error, each the mean over the steps."""
-        return {
-            name: lambda t, p, measure=measure: measure(t, p).mean(axis=1)
-            for name, measure in super().measures.items()
+        """Absolute, squared and scaled error of the median, and the pinball loss."""
+        of_median = {
+            "mae": np.abs,
+            "mse": np.square,
+            "mase": lambda error: np.abs(error) / self.naive_error,
         }
+        measures = {
+            name: lambda t, p, measure=measure: _average(
+                measure(self._fit(t, self.find_median(p)) - t)
+            )
+            for name, measure in of_median.items()
+        }
+        if self.quantiles:
+            measures["pinball"] = lambda t, p: _average(self._measure_pinball(t, p))
+        return measures
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The loss, and the score."""
+        loss = "pinball" if self.quantiles else self.criterion
+        return {"loss": loss, self.score.metric: self.score.metric}
+
+    def metrics(self) -> list[Any]:
+        """Return the score's metric for `model.compile`."""
+        if not self.quantiles and self.score.metric in ("mae", "mse"):
+            return [self.score.metric]
+        from shared.tasks.pinball import MedianError
+
+        median = self.quantiles.index(0.5) if self.quantiles else None
+        return [MedianError(median, self.naive_error, name=self.score.metric)]
+
+    def predict_constant(self, targets: np.ndarray) -> np.ndarray:
+        """Return the mean of each step, for every quantile."""
+        mean = super().predict_constant(targets)
+        return self.repeat_for_quantiles(mean) if self.quantiles else mean
+
+    def find_median(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the forecasts without the axis of the quantiles."""
+        if not self.quantiles:
+            return predictions
+        if predictions.shape[-1:] != (len(self.quantiles),):
+            raise ValueError("the last axis holds the quantiles")
+        return predictions[..., self.quantiles.index(0.5)]
+
+    def repeat_for_quantiles(self, forecasts: np.ndarray) -> np.ndarray:
+        """Return forecasts of one value in the form of the network's predictions."""
+        if not self.quantiles:
+            return forecasts
+        return np.repeat(forecasts[..., None], len(self.quantiles), axis=-1)
 
     def format_prediction(self, prediction: np.ndarray) -> str:
         """Write the numbers of all steps with their unit."""
-        numbers = ", ".join(f"{value:.4g}" for value in np.asarray(prediction))
+        median = self.find_median(np.asarray(prediction))
+        numbers = ", ".join(f"{value:.4g}" for value in median.ravel())
         return f"{numbers} {self.score.unit}".strip()
+
+    def _fit(self, targets: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Return forecasts; ValueError if NumPy would stretch them to the targets."""
+        if forecasts.shape != targets.shape:
+            raise ValueError("a forecast per step and target is needed")
+        return forecasts
+
+    def _measure_pinball(
+        self, targets: np.ndarray, predictions: np.ndarray
+    ) -> np.ndarray:
+        self._fit(targets, self.find_median(predictions))
+        error = targets[..., None] - predictions
+        levels = np.array(self.quantiles)
+        return np.maximum(levels * error, (levels - 1) * error)
 
 
 KINDS: dict[str, type[Task]] = {
@@ -352,6 +430,11 @@ def read_task(facts: Mapping[str, Any]) -> Task:
         if name in names
     }
     return kind(score=Score.from_json(facts["score"]), **values)
+
+
+def _average(values: np.ndarray) -> np.ndarray:
+    """Return the mean over all axes but the first, (n,)."""
+    return values.reshape(len(values), -1).mean(axis=1)
 
 
 def _pick_class(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

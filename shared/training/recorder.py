@@ -121,7 +121,8 @@ class Recorder(keras.callbacks.Callback):
         arguments.pop("y", None)
         predictions = np.asarray(self.model.predict(**arguments, verbose=0))
         predictions = restore_order(test, predictions)
-        return predictions[:, 0] if predictions.shape[1:] == (1,) else predictions
+        one_number = np.ndim(test.targets) == 1 and predictions.shape[1:] == (1,)
+        return predictions[:, 0] if one_number else predictions
 
     def _print_epoch(self) -> None:
         row = self.rows[-1]

@@ -28,7 +28,13 @@ SINE = ["--points", "300", "--train-points", "90", "--validation-points", "70",
         "--test-points", "60"]  # fmt: skip
 SMALL_WEATHER = ["--lookback", "21", "--sampling", "2", "--delay", "5"]
 SMALL_MEMORY = ["--lag", "7", "--train-sequences", "90", "--test-sequences", "30"]
+SMALL_TABLE = ["--limit", "300", "--horizon", "3", "--lookback", "7", "--season", "5"]
 SMALL_SERIES = {
+    "series_linear": SMALL_TABLE,
+    "series_gru": SMALL_TABLE,
+    "series_lstm": SMALL_TABLE,
+    "series_encoder_decoder_gru": SMALL_TABLE,
+    "series_best": [*SMALL_TABLE, "--ensemble-size", "2", "--segment", "2"],
     "sine_gru": [*SINE, "--lookback", "5", "--frequency", "9.167"],
     "sine_next_step_gru": SINE,
     "scratch_gru": SINE,
@@ -59,8 +65,9 @@ def train_reviews(recipe, folder, *flags):
 
 def train_series(recipe, folder, *flags):
     """Run the main of a weather or generated task on small data; return its run."""
-    sizes = [*SMALL_SERIES.get(recipe, SMALL_WEATHER), "--units", "3"]
-    sizes += ["--batch-size", "32"]
+    sizes = [*SMALL_SERIES.get(recipe, SMALL_WEATHER), "--batch-size", "32"]
+    if recipe != "series_linear":
+        sizes += ["--units", "3"]
     if recipe.startswith("weather"):
         if not (folder / FILE).exists():
             write(folder / FILE, make_rows(400))

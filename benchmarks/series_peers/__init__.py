@@ -1,0 +1,1 @@
+"""Other forecasting packages, measured on public series: see benchmarks/series.py."""

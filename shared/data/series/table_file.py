@@ -1,0 +1,313 @@
+"""Open a table of any usual kind: delimited text, packed or not, or Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from shared.core.errors import UserError
+from shared.core.files import hash_file
+from shared.core.text import shorten
+from shared.data.delimited import (
+    COMMENT,
+    DECIMAL_COMMA,
+    DELIMITERS,
+    Table,
+    is_written,
+    read_table,
+)
+from shared.data.unpack import read_packed
+
+HEAD_BYTES = 1 << 16
+HEAD_LINES = 20
+MOST = 0.5  # share of cells
+HEAD_ROWS = 1_000  # rows that decide what a column holds
+SIGNATURES = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook; save the sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV in UTF-8",
+    b"\x1f\x8b": "packed by gzip; its name must end in .gz",
+    b"\xfd7zXZ": "packed by xz; its name must end in .xz",
+    b"\x89HDF": "an HDF5 file; save the table as CSV in UTF-8",
+    b"%PDF": "a PDF; save the table as CSV in UTF-8",
+}
+PARQUET = b"PAR1"
+QUOTED = re.compile(rb'"[^"]*"')
+DATA = re.compile(r"[\d\s.,:/TZ+-]*\d[\d\s.,:/TZ+-]*", re.ASCII)
+"""A number or a time, which is no name of a column."""
+DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{2,4}", re.ASCII)
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+", re.ASCII)
+"""A number whose mark may stand between thousands, or before decimals."""
+
+
+class TableFile(Protocol):
+    """A table, whatever its file is. `Table` of delimited text is one.
+
+    Attributes:
+        path: For messages.
+        names: Of the columns.
+        lines: int64, (num_rows,): where each row starts; in Parquet, its number.
+        header_line: Line of the names; 0 in Parquet.
+        is_unfinished: Whether the file may be cut.
+        decimal: Mark between the digits of a number.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    lines: np.ndarray
+    header_line: int
+    is_unfinished: bool
+    decimal: str
+
+    def read(self, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+        """Return columns as text and as float64; see `Table.read`."""
+        ...
+
+    def refuse_cell(self, name: str, line: int, problem: str) -> UserError:
+        """Return the error for a cell; see `Table.refuse_cell`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """A table in a Parquet file. Its lines are the numbers of its rows, from 1."""
+
+    path: Path
+    names: tuple[str, ...]
+    cells: pd.DataFrame
+    header_line: int = 0
+    is_unfinished: bool = False
+    decimal: str = "."
+
+    @property
+    def lines(self) -> np.ndarray:
+        """The number of each row, int64."""
+        return self.cells.index.to_numpy()
+
+    def read(self, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+        """Return columns by name: times and text as they are, then float64.
+
+        Raises:
+            UserError: If a cell is no number. Names row and column.
+        """
+        columns: dict[str, Any] = {}
+        for name in text:
+            cells = self.cells[name]
+            is_time = cells.dtype.kind == "M" or isinstance(
+                cells.dtype, pd.DatetimeTZDtype
+            )
+            columns[name] = cells if is_time else cells.astype(str).where(cells.notna())
+        for name in numbers:
+            cells = self.cells[name]
+            values = pd.to_numeric(cells, errors="coerce").astype(np.float64)
+            wrong = (values.isna() & cells.notna()) | (cells.dtype.kind in "mM")
+            if wrong.any():
+                raise self.refuse_cell(name, cells.index[wrong][0], "no number")
+            columns[name] = values
+        return pd.DataFrame(columns).dropna(how="all")
+
+    def refuse_cell(self, name: str, line: int, problem: str) -> UserError:
+        """Return the error for a cell; `line` is the number of its row."""
+        cell = self.cells[name].loc[line]
+        text = (
+            "the cell is empty, "
+            if pd.isna(cell)
+            else f"{shorten(str(cell), 60)!r} is "
+        )
+        return UserError(
+            f"{self.path}: row {line}, column {shorten(name, 60)!r}: {text}{problem}."
+        )
+
+
+def open_table(
+    path: Path, encoding: str = "auto", limit: int | None = None
+) -> tuple[TableFile, str]:
+    """Return a table, and the SHA-256 of its file.
+
+    Commas, semicolons, tabs or vertical bars separate the cells of text: the header and
+    the first rows show which.
+
+    Args:
+        path: Text, plain or packed (.gz, .zip, .xz), or Parquet.
+        encoding: Of text. auto: UTF-8, or UTF-16 with a byte order mark.
+        limit: Rows to read at most.
+
+    Raises:
+        UserError: If the file is missing, has another form, or is no text in this
+            encoding.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file in it.")
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file.")
+    start = _read_start(path)
+    if start.startswith(PARQUET):
+        return _open_parquet(path, limit), hash_file(path)
+    content = read_packed(path)
+    for signature, kind in SIGNATURES.items():
+        if content.startswith(signature):
+            raise UserError(f"{path}: is no text but {kind}.")
+    content = _recode(content, encoding, path)
+    delimiter = _find_delimiter(content)
+    table = read_table(path, delimiter, limit, content)
+    _check_header(table)
+    return table, hash_file(path)
+
+
+def take_head(table: TableFile) -> pd.DataFrame:
+    """Return the first rows of all columns, as text."""
+    if isinstance(table, ParquetTable):
+        head = dataclasses.replace(table, cells=table.cells.iloc[:HEAD_ROWS])
+        return head.read(table.names, [])
+    head = dataclasses.replace(table, lines=table.lines[:HEAD_ROWS])
+    return head.read(table.names, [])
+
+
+def is_number(cells: pd.Series) -> bool:
+    """Return whether most cells that are not empty are numbers."""
+    filled = cells.dropna().astype(str)
+    numbers = filled.map(is_written)
+    return len(filled) > 0 and bool(numbers.mean() > MOST)
+
+
+def set_decimal(
+    table: TableFile, names: Sequence[str], head: pd.DataFrame, decimal: str
+) -> TableFile:
+    """Return the table with the decimal mark of its numbers.
+
+    A decimal comma is found where commas do not separate the cells, and where every
+    number agrees.
+
+    Args:
+        table: Of text or Parquet.
+        names: Columns of numbers.
+        head: Its first rows, as text. Where they have no mark, all rows decide.
+        decimal: `.` or `,`; `auto`: found.
+
+    Raises:
+        UserError: If a mark may be that of decimals or of thousands.
+    """
+    if isinstance(table, ParquetTable):
+        return table
+    if decimal != "auto":
+        return dataclasses.replace(table, decimal=decimal)
+    if table.delimiter == ",":
+        return table
+    marked = _find_marked(head, names)
+    if not marked and len(table.lines) > HEAD_ROWS:
+        marked = _find_marked(table.read(names, []), names)
+    if not marked:
+        return table
+    comma = any(cells.map(DECIMAL_COMMA.fullmatch).notna().any() for cells in marked)
+    alike = [cells.str.strip().map(THOUSANDS.fullmatch).notna() for cells in marked]
+    if all(cells.all() for cells in alike):
+        raise table.refuse_cell(
+            str(marked[0].name),
+            marked[0].index[0],
+            "a number with decimals, or with a mark between thousands; pass "
+            "--decimal . or --decimal , (a mark between thousands is not read)",
+        )
+    return dataclasses.replace(table, decimal="," if comma else ".")
+
+
+def _find_marked(cells: pd.DataFrame, names: Sequence[str]) -> list[pd.Series]:
+    """Return the cells with a point or a comma, of each column that has some."""
+    filled = [cells[name].dropna() for name in names]
+    marked = [column[column.str.contains("[.,]", regex=True)] for column in filled]
+    return [column for column in marked if len(column)]
+
+
+def _read_start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{path}: cannot be read ({shorten(reason)}).") from None
+
+
+def _recode(content: bytes, encoding: str, path: Path) -> bytes:
+    """Return text in UTF-8, or in UTF-16 with a byte order mark."""
+    if encoding == "auto":
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content
+        if content.isascii():
+            return content
+        encoding = "utf-8"
+    try:
+        codecs.lookup(encoding)
+        text = content.decode(encoding)
+    except LookupError:
+        raise UserError(
+            f"--encoding {shorten(encoding)!r}: is no encoding; take utf-8, cp1252, "
+            "latin-1 or utf-16."
+        ) from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path}: line {line} is no text in {encoding}; save the file in UTF-8, or "
+            "pass its --encoding, e.g. cp1252 (Western Windows) or latin-1."
+        ) from None
+    return content if encoding == "utf-8" else text.encode()
+
+
+def _find_delimiter(content: bytes) -> str:
+    """Return what separates the names of the header, and the cells of most rows."""
+    start = content[:HEAD_BYTES]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        start = start[: len(start) // 2 * 2].decode("utf-16", errors="replace").encode()
+    lines = [
+        QUOTED.sub(b"", line)
+        for line in start.splitlines()
+        if line.strip() and not line.startswith(COMMENT.encode())
+    ][:HEAD_LINES]
+    if not lines:
+        return ","
+
+    def rate(delimiter: str) -> tuple[bool, int]:
+        counts = [line.count(delimiter.encode()) for line in lines]
+        return counts[0] > 0 and len(set(counts[:-1] or counts)) == 1, counts[0]
+
+    return max(DELIMITERS, key=rate)
+
+
+def _check_header(table: Table) -> None:
+    """Refuse a first line that holds numbers and times, as rows do."""
+    are_data = [bool(DATA.fullmatch(name)) for name in table.names]
+    has_date = any(DATE.match(name) for name in table.names)
+    if all(are_data) or (has_date and sum(are_data) > 1):
+        raise UserError(
+            f"{table.path}: line {table.header_line} holds numbers, so the header is "
+            "missing; write the names of the columns in the first line."
+        )
+
+
+def _open_parquet(path: Path, limit: int | None) -> ParquetTable:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise UserError(
+            f"{path}: reading Parquet needs one more package: pip install pyarrow."
+        ) from None
+    try:
+        cells = parquet.read_table(path).to_pandas(ignore_metadata=True)
+    except (OSError, ArrowException) as error:
+        raise UserError(
+            f"{path}: cannot be read ({shorten(str(error), 100)})."
+        ) from None
+    cells = cells.iloc[:limit]
+    cells.columns = cells.columns.astype(str)
+    if not len(cells):
+        raise UserError(f"{path}: holds no row; name another file.")
+    if cells.columns.has_duplicates:
+        name = cells.columns[cells.columns.duplicated()][0]
+        raise UserError(f"{path}: two columns are named {shorten(name)!r}; rename one.")
+    cells.index = pd.RangeIndex(1, len(cells) + 1)
+    return ParquetTable(path, tuple(cells.columns), cells)

@@ -1,0 +1,161 @@
+"""Forecast the steps after the last row of a series, with a trained run.
+
+    make predict RUN=series-gru
+    make predict RUN=series-gru FILE=sales-march.csv
+    python -m shared.inference.predict results/runs/series-gru/FOLDER --file newer.csv
+
+Takes a recipe name (its newest finished run) or a run folder. All flags of the training
+are known from the run. Without a file, it reads the file of the run, as it is now, or
+else the last steps that the run has kept. It writes forecast.csv and forecast.png into
+a new folder `forecasts/<time>` of the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from shared.core.backend import (
+    import_keras,
+    limit_threads,
+    read_threads,
+    set_up_numbers,
+)
+from shared.core.errors import UserError
+from shared.core.files import check_place, read_umask, to_csv, write_text
+from shared.core.flags import one_line_errors, parse
+from shared.core.text import shorten
+from shared.inference.series_forecast import (
+    SeriesForecast,
+    forecast_series,
+    read_layout,
+)
+from shared.plots.forecast_figure import PAST, ForecastPanel, draw_forecast_beyond
+from shared.runs.groups import choose_runs
+from shared.runs.reader import RUNS, Run
+
+FIRST_ROWS = 6  # that are printed
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run forecasts what, and where the result goes."""
+
+    run: tyro.conf.Positional[str]
+    """Recipe name or run folder."""
+    file: Path | None = None
+    """Table with the columns of the run, maybe newer; None: the file of the run."""
+    results_dir: Path = RUNS
+    """Folder of all runs."""
+    to: Path | None = None
+    """Folder for the forecast; None: a new one in the run folder."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the flags, forecast, write and print. Exit status 2 on bad input."""
+    flags = sys.argv[1:] if arguments is None else list(arguments)
+    with one_line_errors("--to"):
+        options = parse(Options, flags, "python -m shared.inference.predict", __doc__)
+        run = choose_run(options.run, options.results_dir)
+        read_layout(run)  # refuses before TensorFlow starts
+        target = options.to or _name_folder(run)
+        check_place(target.parent)
+        limit_threads(read_threads())
+        import_keras()
+        set_up_numbers(run.settings.get("precision", "float32"))
+        print(f"Run: {run.path}")
+        found = forecast_series(run, options.file)
+        print(f"Read: {found.source}")
+        for sentence in found.remarks:
+            print(f"  {sentence}")
+        _write(found, run, target)
+        _show(found)
+        print(f"Saved {target / 'forecast.csv'} and forecast.png")
+
+
+def choose_run(name: str, root: Path) -> Run:
+    """Return the run that a recipe name or a folder names: the newest finished one.
+
+    Raises:
+        UserError: If there is none.
+    """
+    runs, _ = choose_runs([name], root)
+    run = runs[-1]
+    if run.state != "finished" or run.summary["best"] is None:
+        raise UserError(
+            f"{run.path}: the run is {run.state}, and a forecast needs a finished one."
+        )
+    return run
+
+
+def list_panels(found: SeriesForecast) -> list[ForecastPanel]:
+    """Return a panel for each series and target."""
+    panels = []
+    for one in found.series:
+        first = max(0, one.num_observed - PAST * found.layout.horizon)
+        part = slice(first, one.num_observed)
+        for k, target in enumerate(found.layout.target):
+            past = np.where(one.is_measured[part], one.values[target][part], np.nan)
+            panels.append(
+                ForecastPanel(
+                    title=one.name,
+                    past_times=one.times[part],
+                    past=past,
+                    times=found.times[one.name],
+                    forecast=found.median(one.name)[:, k],
+                    intervals={
+                        level: (lower[:, k], upper[:, k])
+                        for level, (lower, upper) in found.intervals[one.name].items()
+                    },
+                    quantity=target,
+                )
+            )
+    return panels
+
+
+def _name_folder(run: Run) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
+    return run.path / "forecasts" / stamp
+
+
+def _write(found: SeriesForecast, run: Run, target: Path) -> None:
+    """Write table and picture. A new folder appears complete."""
+    title = f"{run.recipe} on {run.data}: {found.layout.horizon} steps ahead"
+    figure = draw_forecast_beyond(list_panels(found), title)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=".forecast-", dir=target.parent))
+    try:
+        write_text(hidden / "forecast.csv", to_csv(found.to_rows()))
+        figure.savefig(hidden / "forecast.png")
+        if target.is_dir():
+            for file in hidden.iterdir():
+                file.replace(target / file.name)
+        else:
+            hidden.chmod(0o777 & ~read_umask())
+            hidden.rename(target)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _show(found: SeriesForecast) -> None:
+    rows = found.to_rows()
+    table = Table(*map(str, rows[0]))
+    for row in rows[:FIRST_ROWS]:
+        table.add_row(*(shorten(str(cell), 40) for cell in row.values()))
+    Console().print(table)
+    if len(rows) > FIRST_ROWS:
+        print(f"... and {len(rows) - FIRST_ROWS:,} more rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,7 @@ def load_model(path: str | Path) -> keras.Model:
     # Keras needs the classes of the suite's own layers.
     from shared.cells.numpy_layer import NumpyGRU
     from shared.inference.model_file import check_model_file
+    from shared.layers.blend import Blend
     from shared.layers.feedback import FeedbackCell, Zeros
     from shared.layers.forecasting import WindowScale
     from shared.layers.pooling import MaxOfSteps
@@ -36,7 +37,7 @@ def load_model(path: str | Path) -> keras.Model:
     own = {
         each.__name__: each
         for each in (
-            NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
+            Blend, NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
             MedianError,
         )
     }  # fmt: skip

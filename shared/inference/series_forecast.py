@@ -200,8 +200,8 @@ def extend(series: FilledSeries, layout: Layout) -> FilledSeries:
     if layout.known and there < horizon:
         raise UserError(
             f"{_name(series)}the future of {', '.join(map(repr, layout.known))} is "
-            f"needed for {horizon} steps, and the table has {there} rows after the last "
-            "value of the target; add rows with these columns and an empty target."
+            f"needed for {horizon} steps, and the table has {there} rows after the "
+            "last value of the target; add rows with these columns and an empty target."
         )
     positions = np.arange(stop, stop + horizon)
     times = layout.frequency.time_at(series.times[0], positions)
@@ -294,9 +294,9 @@ def _find_outside(series: list[FilledSeries], layout: Layout) -> list[str]:
                 line = int(one.lines[first + k])
                 place = f" in line {line}" if line else ""
                 found.append(
-                    f"{_name(one)}{shorten(name, 60)!r} is {values[k]:g}{place}, outside "
-                    f"the training range of {low:g} to {high:g}: the forecast is less "
-                    "sure than its intervals say"
+                    f"{_name(one)}{shorten(name, 60)!r} is {values[k]:g}{place}, "
+                    f"outside the training range of {low:g} to {high:g}: the forecast "
+                    "is less sure than its intervals say"
                 )
     if len(found) > MOST_WARNINGS:
         rest = len(found) - MOST_WARNINGS
@@ -313,7 +313,8 @@ def _check_shapes(model: keras.Model, layout: Layout, run: Run) -> None:
     shapes = [tuple(each.shape) for each in model.inputs]
     if shapes != wanted or int(np.prod(model.output_shape[1:])) != outputs:
         raise UserError(
-            f"{run.path}: best.keras and config.json are not of one run; train it again."
+            f"{run.path}: best.keras and config.json are not of one run; train it "
+            "again."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ def fit(
     training: TrainingConfig,
     folder: RunFolder,
     layer: RecurrentConfig | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Recorder:
     """Train a compiled model and write every epoch to its run folder.
 
@@ -39,6 +40,7 @@ def fit(
             epoch.
         layer: The flags of the recurrent layers, which say which kernel runs; None
             leaves the kernel to Keras.
+        callbacks: More callbacks. They are called before the record.
 
     Returns:
         The record. Its `finish` scores the test set and closes the run.
@@ -61,14 +63,14 @@ def fit(
         for plan in plans:
             print(f"  {plan.describe()}")
     # Keras' progress bar comes first, so that the record's line follows it.
-    callbacks = [keras.callbacks.ProgbarLogger(), recorder]
+    called = [keras.callbacks.ProgbarLogger(), *callbacks, recorder]
     if plans:
-        callbacks.append(KernelRecord(plans, folder))
+        called.append(KernelRecord(plans, folder))
     _fit(
         model,
         data,
         training,
-        callbacks,
+        called,
         verbose=1 if sys.stdout.isatty() else 2,  # a progress bar on a terminal only
     )
     return recorder

@@ -4,14 +4,15 @@
     make predict RUN=series-gru FILE=sales-march.csv
     python -m shared.inference.predict results/runs/series-gru/FOLDER --file newer.csv
 
-Takes a recipe name (its newest finished run) or a run folder. All flags of the training
-are known from the run. Without a file, it reads the file of the run, as it is now, or
-else the last steps that the run has kept. It writes forecast.csv and forecast.png into
-a new folder `forecasts/<time>` of the run.
+Takes a recipe name (its newest finished run) or a run folder, of a series or a weather
+recipe. All flags of the training are known from the run. Without a file, it reads the
+file of the run, as it is now, or else the last steps that the run has kept. It writes
+forecast.csv and forecast.png into a new folder `forecasts/<time>` of the run.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -34,13 +34,17 @@ from shared.core.backend import (
 from shared.core.errors import UserError
 from shared.core.files import check_place, read_umask, to_csv, write_text
 from shared.core.flags import one_line_errors, parse
+from shared.core.recipes import load_recipe
 from shared.core.text import shorten
+from shared.data.weather.dataset import WeatherConfig
+from shared.inference.rebuild import restore_config
 from shared.inference.series_forecast import (
     SeriesForecast,
     forecast_series,
     read_layout,
 )
-from shared.plots.forecast_figure import PAST, ForecastPanel, draw_forecast_beyond
+from shared.inference.weather_forecast import WeatherForecast, forecast_weather
+from shared.plots.forecast_figure import draw_forecast_beyond
 from shared.runs.groups import choose_runs
 from shared.runs.reader import RUNS, Run
 
@@ -67,14 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_errors("--to"):
         options = parse(Options, flags, "python -m shared.inference.predict", __doc__)
         run = choose_run(options.run, options.results_dir)
-        read_layout(run)  # refuses before TensorFlow starts
+        weather = find_weather(run)
+        if weather is None:
+            read_layout(run)  # refuses before TensorFlow starts
         target = options.to or _name_folder(run)
         check_place(target.parent)
         limit_threads(read_threads())
         import_keras()
         set_up_numbers(run.settings.get("precision", "float32"))
         print(f"Run: {run.path}")
-        found = forecast_series(run, options.file)
+        if weather is None:
+            found = forecast_series(run, options.file)
+        else:
+            found = forecast_weather(run, weather, options.file)
         print(f"Read: {found.source}")
         for sentence in found.remarks:
             print(f"  {sentence}")
@@ -98,29 +107,21 @@ def choose_run(name: str, root: Path) -> Run:
     return run
 
 
-def list_panels(found: SeriesForecast) -> list[ForecastPanel]:
-    """Return a panel for each series and target."""
-    panels = []
-    for one in found.series:
-        first = max(0, one.num_observed - PAST * found.layout.horizon)
-        part = slice(first, one.num_observed)
-        for k, target in enumerate(found.layout.target):
-            past = np.where(one.is_measured[part], one.values[target][part], np.nan)
-            panels.append(
-                ForecastPanel(
-                    title=one.name,
-                    past_times=one.times[part],
-                    past=past,
-                    times=found.times[one.name],
-                    forecast=found.median(one.name)[:, k],
-                    intervals={
-                        level: (lower[:, k], upper[:, k])
-                        for level, (lower, upper) in found.intervals[one.name].items()
-                    },
-                    quantity=target,
-                )
-            )
-    return panels
+def find_weather(run: Run) -> WeatherConfig | None:
+    """Return the weather settings of a run; None if it is no weather run.
+
+    Raises:
+        UserError: If its recipe has other settings today.
+    """
+    recipe = load_recipe(run.recipe)
+    if recipe is None or not isinstance(
+        getattr(recipe.Config(), "weather", None), WeatherConfig
+    ):
+        return None
+    config, _ = restore_config(recipe.Config(), run.settings)
+    if run.config["data_facts"].get("is_sample"):
+        return dataclasses.replace(config.weather, data="sample", data_dir=None)
+    return config.weather
 
 
 def _name_folder(run: Run) -> Path:
@@ -128,10 +129,10 @@ def _name_folder(run: Run) -> Path:
     return run.path / "forecasts" / stamp
 
 
-def _write(found: SeriesForecast, run: Run, target: Path) -> None:
+def _write(found: SeriesForecast | WeatherForecast, run: Run, target: Path) -> None:
     """Write table and picture. A new folder appears complete."""
-    title = f"{run.recipe} on {run.data}: {found.layout.horizon} steps ahead"
-    figure = draw_forecast_beyond(list_panels(found), title)
+    title = f"{run.recipe} on {run.data}: forecast beyond the last row"
+    figure = draw_forecast_beyond(found.to_panels(), title)
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".forecast-", dir=target.parent))
     try:
@@ -147,7 +148,7 @@ def _write(found: SeriesForecast, run: Run, target: Path) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _show(found: SeriesForecast) -> None:
+def _show(found: SeriesForecast | WeatherForecast) -> None:
     rows = found.to_rows()
     table = Table(*map(str, rows[0]))
     for row in rows[:FIRST_ROWS]:

@@ -14,6 +14,7 @@ from shared.core.text import shorten
 from shared.data.series.filling import FilledSeries, fill_series
 from shared.data.series.layout import Layout
 from shared.data.series.reading import SeriesTable, TableOptions, read_series
+from shared.plots.forecast_figure import PAST, ForecastPanel
 from shared.runs.decode import DamagedError, read_arrays
 from shared.runs.reader import Run
 from shared.tasks.conformal import (
@@ -84,6 +85,32 @@ class SeriesForecast:
                     rows.append(row)
         return rows
 
+    def to_panels(self) -> list[ForecastPanel]:
+        """Return what the picture shows: a panel for each series and target."""
+        panels = []
+        for one in self.series:
+            first = max(0, one.num_observed - PAST * self.layout.horizon)
+            part = slice(first, one.num_observed)
+            for k, target in enumerate(self.layout.target):
+                past = np.where(one.is_measured[part], one.values[target][part], np.nan)
+                panels.append(
+                    ForecastPanel(
+                        title=one.name,
+                        past_times=one.times[part],
+                        past=past,
+                        times=self.times[one.name],
+                        forecast=self.median(one.name)[:, k],
+                        intervals={
+                            level: (lower[:, k], upper[:, k])
+                            for level, (lower, upper) in self.intervals[
+                                one.name
+                            ].items()
+                        },
+                        quantity=target,
+                    )
+                )
+        return panels
+
 
 def forecast_series(run: Run, file: Path | None) -> SeriesForecast:
     """Forecast the steps after the last measured row of every series.
@@ -133,7 +160,7 @@ def read_layout(run: Run) -> Layout:
     if facts is None:
         raise UserError(
             f"{run.path}: a run of {run.recipe} cannot forecast beyond its data; the "
-            "recipes series-* can. For them: make help."
+            "recipes series-* and weather-* can."
         )
     try:
         return Layout.from_json(facts)
@@ -415,10 +442,10 @@ def _predict(
     model: keras.Model, features: np.ndarray, steps: np.ndarray, layout: Layout
 ) -> np.ndarray:
     """Return predictions, float64, (num_steps, horizon, targets, quantiles or 1)."""
-    inputs = [features[steps[:, None] + np.arange(-layout.lookback, 0)]]
+    inputs = features[steps[:, None] + np.arange(-layout.lookback, 0)]
     if layout.num_known:
         ahead = steps[:, None] + np.arange(layout.horizon)
-        inputs.append(features[ahead][:, :, -layout.num_known :])
+        inputs = [inputs, features[ahead][:, :, -layout.num_known :]]
     values = np.asarray(model.predict(inputs, batch_size=BATCH, verbose=0), np.float64)
     shape = (len(steps), layout.horizon, len(layout.target), -1)
     return values.reshape(shape)

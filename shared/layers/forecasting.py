@@ -27,7 +27,7 @@ class ForecastInputs:
     """What a forecasting network reads.
 
     Attributes:
-        all: The inputs of the model.
+        all: The inputs of the model: one, or a list of two.
         differences: (batch, lookback, features): targets and past inputs as differences
             from the latest step, in units of their typical change. The known columns
             and the calendar follow unchanged.
@@ -38,7 +38,7 @@ class ForecastInputs:
         known: (batch, horizon, num_known): the known future; None if there is none.
     """
 
-    all: list[keras.KerasTensor]
+    all: keras.KerasTensor | list[keras.KerasTensor]
     differences: keras.KerasTensor
     scaled: keras.KerasTensor
     scale: keras.KerasTensor | None
@@ -73,10 +73,10 @@ def build_inputs(
     """
     layout = data.layout
     windows = Input((layout.lookback, len(layout.features)), name="windows")
-    inputs, known = [windows], None
+    inputs, known = windows, None
     if layout.num_known:
         known = Input((layout.horizon, layout.num_known), name="known")
-        inputs.append(known)
+        inputs = [windows, known]
     targets = len(layout.target)
     moving = targets + len(layout.inputs)
     past = windows[:, :, :moving]

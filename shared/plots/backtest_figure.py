@@ -93,7 +93,7 @@ def _draw_coverage(
         axis.axhline(100 * level, ls=":", lw=1.2, color=colour, zorder=1)
     axis.set_ylim(0, 102)
     finish_panel(
-        axis, "Values inside the network's intervals, in % (dotted: promised)",
+        axis, "Values inside the intervals, % (dotted: promised)",
         "fold, and its first step",
     )  # fmt: skip
     _name_folds(axis, folds)

@@ -70,7 +70,13 @@ def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:
         if len(start):  # no hole between the last value and the forecast
             times = np.concatenate([panel.past_times[start[-1] :][:1], times])
             forecast = np.concatenate([panel.past[start[-1] :][:1], forecast])
+        mark = "o" if len(panel.times) == 1 else None  # else its interval is a point
         axis.plot(times, forecast, color=COLOURS[1], lw=1.6, label="forecast")
+        if mark:
+            axis.plot(panel.times, panel.forecast, mark, color=COLOURS[1], ms=4)
+            for level, (lower, upper) in panel.intervals.items():
+                axis.vlines(panel.times, lower, upper, color=COLOURS[1],
+                            lw=5 if level < 0.9 else 2, alpha=0.5)  # fmt: skip
         axis.set_ylabel(plain_text(panel.quantity))
         axis.tick_params(axis="x", labelrotation=25, labelsize=8)
         axis.grid(alpha=0.25)

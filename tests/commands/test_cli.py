@@ -54,9 +54,11 @@ def test_help_needs_neither_keras_nor_data(recipe, help_pages):
     flags = {format_flag(name) for name in list_names(config)}
     if list_recipes()[recipe.replace("_", "-")].reference:
         flags |= {"--units", "--implementation", "--cudnn", "--epochs", "--limit"}
-    if recipe in ("weather_dense", "scratch_gru"):  # no recurrent layer of Keras
-        flags -= {"--implementation", "--cudnn"}
-    if not recipe.startswith(("imdb", "weather")):
+    if recipe in ("weather_dense", "scratch_gru", "series_linear"):
+        flags -= {"--implementation", "--cudnn"}  # no recurrent layer of Keras
+    if recipe == "series_linear":
+        flags.discard("--units")
+    if not recipe.startswith(("imdb", "weather", "series")):
         flags.discard("--limit")  # other flags set the size of generated data
     for flag in flags:
         assert flag in help_pages[recipe]

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from shared.commands.recipe import main as train
 from shared.core.backend import import_keras
 from shared.data.series.dataset import load_series
+from shared.data.weather.dataset import find_observations, make_features
 from shared.inference.load_model import load_model
 from shared.inference.predict import main as predict
-from shared.runs.reader import find_runs
+from shared.runs.reader import find_runs, read_predictions
+from tests.data.test_weather import make_rows, write
 from tests.recipes.training_runs import load, train_series
 
 SMALL = ["--horizon", "3", "--lookback", "6", "--season", "4", "--epochs", "2",
@@ -217,7 +220,7 @@ def test_a_table_that_does_not_fit_is_one_line(sales, tmp_path, capsys):
 def test_a_run_that_cannot_forecast_is_one_line(tmp_path, capsys):
     run = train_series("sine_gru", tmp_path, "--epochs", "1")
     line = refuse(capsys, run)
-    assert "cannot forecast beyond its data; the recipes series-* can" in line
+    assert "cannot forecast beyond its data; the recipes series-* and" in line
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "foreign"])
@@ -256,3 +259,47 @@ def test_the_layout_of_a_run_is_that_of_its_data(sales):
         json.loads(json.dumps(again.layout.to_json()))
         == (sales.config["data_facts"]["layout"])
     )
+
+
+def make_weather_run(folder, *flags):
+    return train_series("weather_gru", folder, "--epochs", "1", *flags)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_weather_run_forecasts_beyond_its_record(tmp_path, reverse):
+    import_keras()
+    run = make_weather_run(tmp_path, *["--reverse"] * reverse)
+    (row,) = forecast(run)
+    facts = run.config["data_facts"]
+    # windows of 21 steps of two rows, and the target five steps later
+    weather = load("weather_gru").Config().weather
+    settings = dataclasses.replace(
+        weather, lookback=21, sampling=2, delay=5, data_dir=tmp_path, reverse=reverse
+    )
+    observations = find_observations(settings)[0]
+    features = make_features(settings, observations, facts["scaling"])
+    window = features[-41::2]
+    window = window[::-1] if reverse else window
+    expected = load_model(run.path)(window[None])
+    assert float(row["forecast"]) == pytest.approx(float(expected[0, 0]), abs=1e-3)
+    last = observations.times[-1] + np.timedelta64(100, "m")
+    assert row["time"] == str(last).replace("T", " ")
+    stored = read_predictions(run)
+    errors = np.sort(np.abs(stored["predictions"] - stored["targets"]))
+    half = errors[int(np.ceil((len(errors) + 1) * 0.8)) - 1]
+    assert float(row["upper_80"]) == pytest.approx(float(row["forecast"]) + half, 1e-3)
+
+
+def test_a_weather_run_of_an_older_version_is_one_line(tmp_path, capsys):
+    run = make_weather_run(tmp_path)
+    config = json.loads((run.path / "config.json").read_text())
+    del config["data_facts"]["scaling"]
+    (run.path / "config.json").write_text(json.dumps(config))
+    assert "made by an older version" in refuse(capsys, run)
+
+
+def test_a_weather_record_that_is_too_short_is_one_line(tmp_path, capsys):
+    run = make_weather_run(tmp_path)
+    write(tmp_path / "short.csv", make_rows(30))
+    line = refuse(capsys, run, "--file", str(tmp_path / "short.csv"))
+    assert "30 rows after the last gap, and the network reads 41" in line

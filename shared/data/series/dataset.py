@@ -239,6 +239,7 @@ def load_series(config: SeriesConfig) -> SeriesSplits:
         for one in table.series
     ]
     series = [_cut_until(one, config.until) for one in series]
+    series = _drop_short(series, config, table)
     _check_values(series, config, table)
     bounds = {one.name: _split(one, config, table) for one in series}
     taught = [one for one in series if one.name not in config.holdout_series]
@@ -251,19 +252,21 @@ def load_series(config: SeriesConfig) -> SeriesSplits:
     stride = _choose_stride(config, series, bounds, season)
     parts = {}
     for part in PARTS:
-        chosen = taught if part != "test" or not config.holdout_series else [
-            one for one in series if one.name in config.holdout_series
-        ]  # fmt: skip
+        chosen = {one.name for one in taught}
+        if part == "test" and config.holdout_series:
+            chosen = set(config.holdout_series)
+        step = config.stride if part == "train" else stride
         found = [
-            _find_windows(one, bounds[one.name][part], layout, part,
-                          config.stride if part == "train" else stride, offsets[k])
-            for k, one in enumerate(series) if one in chosen
-        ]  # fmt: skip
+            _find_windows(one, bounds[one.name][part], layout, part, step, offset)
+            for one, offset in zip(series, offsets, strict=False)
+            if one.name in chosen
+        ]
         windows = _Part(
             *(np.concatenate(arrays) for arrays in zip(*found, strict=True))
         )
         if not len(windows.starts):
-            raise _explain_short(config, table, chosen, bounds, layout, part)
+            short = [one for one in series if one.name in chosen]
+            raise _explain_short(config, table, short, bounds, layout, part)
         parts[part] = _make_examples(
             windows, features, known, values, layout, part, stride, generated
         )
@@ -318,6 +321,31 @@ def _cut_until(series: FilledSeries, until: str | None) -> FilledSeries:
             "2024-03-01T12:00."
         ) from None
     return series.cut(0, int(np.searchsorted(series.times, end)))
+
+
+def _drop_short(
+    series: list[FilledSeries], config: SeriesConfig, table: SeriesTable
+) -> list[FilledSeries]:
+    """Leave out series whose training part has no window, and tell it.
+
+    With a single series, or if all are too short, nothing is left out: then a later
+    check says what is missing.
+    """
+    needed = (config.lookback or 1) + config.horizon
+    kept = []
+    for one in series:
+        first, stop = _split(one, config, table)["train"]
+        if stop - first >= needed:
+            kept.append(one)
+    if not kept or len(kept) == len(series):
+        return series
+    left = {one.name for one in kept}
+    names = [one.name for one in series if one.name not in left]
+    table.remarks.append(
+        f"{len(names)} of {len(series)} series too short for training, left out "
+        f"({shorten(', '.join(names), 100)})"
+    )
+    return kept
 
 
 def _check_values(
@@ -401,7 +429,7 @@ def _make_layout(
 ) -> Layout:
     """Measure every scale on the training parts."""
     columns = table.target + table.inputs + table.known
-    is_single = len(table.target) == 1 and len(table.series) == 1
+    is_single = len(table.target) == 1 and len(bounds) == 1
     every = {one.name: one for one in taught}
     scales: dict[str, dict[str, Scale]] = {}
     trained = {}

@@ -153,7 +153,8 @@ def load_weather(config: WeatherConfig) -> WeatherSplits:
     # What was interpolated from later parts is no fact of the training part.
     known = observations.known_at[:num_train] <= observations.times[num_train - 1]
     rows = np.flatnonzero(known)
-    series = _standardise(config, observations, rows, name)
+    scaling = _measure_scaling(config, observations, rows, name)
+    series = make_features(config, observations, scaling)
     target = observations.targets[config.target].astype(np.float32)
     ahead = config.delay * config.sampling
     parts = {}
@@ -178,6 +179,7 @@ def load_weather(config: WeatherConfig) -> WeatherSplits:
         "interval": seconds,
         "columns": list(observations.columns),
         "repairs": observations.repairs,
+        "scaling": scaling,
     }
     step = config.sampling * seconds / 3600
     unit = _format_unit(config.target)
@@ -322,23 +324,42 @@ def _find_usable_starts(
     return starts
 
 
-def _standardise(
-    config: WeatherConfig, observations: Observations, rows: np.ndarray, name: str
+def make_features(
+    config: WeatherConfig, observations: Observations, scaling: dict[str, Any]
 ) -> np.ndarray:
     """Return the inputs of the network, float32, (num_rows, num_features).
 
     Args:
         config: Sets which cycles of the calendar are read.
         observations: All rows.
-        rows: Rows from which mean and standard deviation are computed.
-        name: Of the record.
+        scaling: Column -> mean and standard deviation in the training part.
     """
     seconds = observations.times.astype("datetime64[s]").astype(np.float64)
     angles = [2 * np.pi * seconds / period for period in CYCLES[config.calendar]]
     calendar = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
-    num_columns = len(observations.columns)
-    series = np.empty((len(seconds), num_columns + len(calendar)), np.float32)
-    for k, (column, values) in enumerate(observations.columns.items()):
+    series = np.empty((len(seconds), len(scaling) + len(calendar)), np.float32)
+    for k, (column, (mean, std)) in enumerate(scaling.items()):
+        series[:, k] = (observations.columns[column] - mean) / std
+    if calendar:
+        series[:, len(scaling) :] = np.column_stack(calendar)
+    return series
+
+
+def _measure_scaling(
+    config: WeatherConfig, observations: Observations, rows: np.ndarray, name: str
+) -> dict[str, tuple[float, float]]:
+    """Return mean and standard deviation of each column over some rows.
+
+    Args:
+        config: Sets whether there is a calendar.
+        observations: All rows.
+        rows: Rows of the training part.
+        name: Of the record.
+    """
+    if not observations.columns and not CYCLES[config.calendar]:
+        raise UserError("--skip-columns: leaves nothing to read; skip fewer columns.")
+    scaling = {}
+    for column, values in observations.columns.items():
         mean, std = values[rows].mean(), values[rows].std()
         if std <= 1e-9 * max(1.0, abs(mean)):
             first, last = observations.lines[rows[[0, -1]]]
@@ -348,12 +369,8 @@ def _standardise(
                 f"{first} to {last}), and a constant cannot be standardised; skip it "
                 f"with --skip-columns {sources}, or read more rows."
             )
-        series[:, k] = (values - mean) / std
-    if calendar:
-        series[:, num_columns:] = np.column_stack(calendar)
-    if not series.shape[1]:
-        raise UserError("--skip-columns: leaves nothing to read; skip fewer columns.")
-    return series
+        scaling[column] = float(mean), float(std)
+    return scaling
 
 
 def _name_task(name: str, config: WeatherConfig, hours: float) -> str:

@@ -151,6 +151,17 @@ def test_many_series_are_scaled_each_by_its_own_training_part(tmp_path):
     assert set(data.test.series) == {"s0", "s1"}
 
 
+def test_series_that_are_too_short_are_left_out_and_told(tmp_path):
+    file = make_long(tmp_path, (40, 6, 30))
+    data = load(file, series="store", target=("sales",), lookback=None)
+    assert set(data.layout.scales) == {"s0", "s1", "s2"}
+    data = load(file, series="store", target=("sales",), lookback=9)
+    assert set(data.layout.scales) == {"s0", "s2"}
+    assert (
+        "1 of 3 series too short for training, left out (s1)" in (data.facts["repairs"])
+    )
+
+
 def test_held_out_series_are_only_tested(tmp_path):
     file = make_long(tmp_path, (40, 30, 50))
     data = load(file, series="store", target=("sales",), holdout_series=("s1",))

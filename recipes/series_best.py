@@ -1,14 +1,12 @@
 """Does a recurrent network help on top of a linear forecast?
 
 Odd GRUs of an ensemble learn what ridge regression leaves, and read the window in
-segments. Even ones start from the latest value. The forecast is a weighted mean of
-theirs and ridge's. The validation part chooses the weight.
+segments. Even ones start from the latest value. Their mean is blended with ridge.
 
     make series-best ARGS="--file sales.csv --time date --target sales --horizon 24"
-    python recipes/series_best.py --data sample --horizon 12
 
-Compare with series-gru and with the ridge baseline: `make compare RUNS="series-best
-series-gru"`. Why these parts: docs/own-series.md.
+Compare with series-gru and ridge: `make compare RUNS="series-best series-gru"`. Why
+these parts: docs/own-series.md.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from shared.baselines.series import build_dense, series_baselines, solve_ridge
+from shared.baselines.series import series_baselines
 from shared.commands.recipe import main
 from shared.core.errors import check_at_least, check_shares
 from shared.core.roles import Role
@@ -39,7 +37,7 @@ REFERENCE = ({},)
 
 @dataclass(frozen=True)
 class Config:
-    """The same for every series recipe, but for the layer."""
+    """Small batches and much patience, for short series."""
 
     series: SeriesConfig = SeriesConfig(horizon=24)
     ensemble: EnsembleConfig = EnsembleConfig(4)
@@ -74,43 +72,29 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast (batch, horizon, ...)."""
     from keras import Model, layers
 
-    from shared.layers.blend import Blend
-    from shared.layers.forecasting import (
-        add_known,
-        add_latest,
-        build_inputs,
-        count_outputs,
-        cut_segments,
-        join_known,
-        scale_changes,
-    )
+    from shared.baselines.ridge_layer import predict_ridge
+    from shared.layers import forecasting as net
+    from shared.layers.blend import blend_forecasts
     from shared.layers.pooling import pool_steps
 
-    read = build_inputs(data, config.series.scaling)
-    outputs = count_outputs(data)
-    shape = (data.layout.horizon, len(data.layout.target), -1)
-    window = join_known(layers.Flatten(name="window")(read.differences), read)
-    dense = layers.Dense(outputs, name="ridge", trainable=False)
-    ridge = layers.Reshape(shape)(dense(window))
-    dense.set_weights(build_dense(solve_ridge(data)))
-    segments = cut_segments(read.scaled, config.segment)
+    read = net.build_inputs(data, config.series.scaling)
+    outputs, ridge = net.count_outputs(data), predict_ridge(read, data)
+    segments = net.cut_segments(read.scaled, config.segment)
     starts = {"both": ("ridge", "latest")}.get(config.starts, (config.starts,))
+    how = {"ridge": (segments, "zeros"), "latest": (read.scaled, "glorot_uniform")}
     forecasts = []
     for n in range(config.ensemble.ensemble_size):
-        start = starts[n % len(starts)]
-        steps = segments if start == "ridge" else read.scaled
+        steps, first = how[start := starts[n % len(starts)]]
         memory = layers.GRU(**config.gru.arguments(), name=f"gru_{n + 1}")(steps)
         memory = layers.Dropout(config.output_dropout)(pool_steps(memory, "mean"))
-        memory = add_known(memory, read, data)
-        first = "zeros" if start == "ridge" else "glorot_uniform"
+        memory = net.add_known(memory, read, data)
         change = layers.Dense(outputs, kernel_initializer=first)(memory)
-        change = scale_changes(change, read, data)
+        change = net.scale_changes(change, read, data)
         if start == "ridge":
             change = layers.Add()([ridge, change])
-        forecasts.append(add_latest(change, read, data, f"forecast_{n + 1}"))
-    mean = layers.Average(name="mean")(forecasts) if forecasts[1:] else forecasts[0]
-    linear = add_latest(ridge, read, data, "linear")
-    model = Model(read.all, Blend(name="blend")([linear, mean]), name="series_best")
+        forecasts.append(net.add_latest(change, read, data, f"forecast_{n + 1}"))
+    blended = blend_forecasts(net.add_latest(ridge, read, data, "linear"), forecasts)
+    model = Model(read.all, blended, name="series_best")
     train_ensemble(model, config.ensemble.ensemble_size, "forecast")
     return model
 
@@ -132,8 +116,7 @@ def run(config: Config, folder: RunFolder) -> None:
     )
 
     folder.open(data, series_baselines(data), model)
-    blend = ChooseBlend(data)
-    record = fit(model, data, config.training, folder, config.gru, [blend])
+    record = fit(model, data, config.training, folder, config.gru, [ChooseBlend(data)])
 
     record.finish(data.test, lambda best: write_forecast_report(best, data, folder))
 

@@ -40,6 +40,24 @@ class Blend(keras.Layer):
         return input_shape[0]
 
 
+def blend_forecasts(
+    linear: keras.KerasTensor, forecasts: list[keras.KerasTensor]
+) -> keras.KerasTensor:
+    """Return a weighted mean of a linear forecast and the mean of an ensemble's.
+
+    It does not round to 16 bits.
+
+    Args:
+        linear: A forecast.
+        forecasts: Those of an ensemble, of the same shape.
+    """
+    dtype = keras.config.floatx()
+    mean = forecasts[0]
+    if forecasts[1:]:
+        mean = keras.layers.Average(name="mean", dtype=dtype)(forecasts)
+    return Blend(name="blend", dtype=dtype)([linear, mean])
+
+
 class ChooseBlend(keras.callbacks.Callback):
     """Sets the share before each validation, to the best one on the validation part.
 

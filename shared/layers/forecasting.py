@@ -181,11 +181,12 @@ def add_latest(
     scale = np.array([scale for _, scale in layout.outputs], np.float32)
     centre = np.array([centre for centre, _ in layout.outputs], np.float32)
     change = np.array(layout.change, np.float32) * scale
-    changes = layers.Rescaling(change[:, None].tolist())(changes)
-    now = layers.Rescaling(scale.tolist(), centre.tolist())(read.latest)
-    now = layers.Reshape((1, len(layout.target), 1))(now)
-    forecast = layers.Add()([changes, now])
-    return layers.Reshape(data.output_shape, name=name)(forecast)
+    dtype = keras.config.floatx()  # 16 bits would round the level of the series
+    changes = layers.Rescaling(change[:, None].tolist(), dtype=dtype)(changes)
+    now = layers.Rescaling(scale.tolist(), centre.tolist(), dtype=dtype)(read.latest)
+    now = layers.Reshape((1, len(layout.target), 1), dtype=dtype)(now)
+    forecast = layers.Add(dtype=dtype)([changes, now])
+    return layers.Reshape(data.output_shape, dtype=dtype, name=name)(forecast)
 
 
 def count_outputs(data: SeriesSplits) -> int:

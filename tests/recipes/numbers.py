@@ -16,8 +16,8 @@ from shared.core.backend import limit_threads
 FAMILIES = {
     "imdb_simple_rnn": ["--embedding-size", "32", "--length", "200"],
     "weather_gru": [],
-    "weather_dense": ["--lookback", "60"],
-    "weather_conv1d_gru": ["--lookback", "60"],
+    "weather_dense": ["--lookback", "40"],
+    "weather_conv1d_gru": ["--lookback", "40"],
     "vowel_gru": [],
     "sine_gru": [],
     "sum_gru": [],

@@ -57,8 +57,8 @@ def measure_run(run: Run, examples: int, data_dir: Path | None = None) -> StateF
         (`start`) and with the saved ones (`trained`).
 
     Raises:
-        UserError: If the run has no model or no recurrent layer, or cannot be
-            rebuilt.
+        UserError: If the run has no model, no recurrent layer or several inputs, or
+            cannot be rebuilt.
     """
     import_keras()
     model = load_model(run.path)
@@ -66,6 +66,12 @@ def measure_run(run: Run, examples: int, data_dir: Path | None = None) -> StateF
         raise UserError(
             f"{run.path}: {run.recipe} has no recurrent layer (SimpleRNN, LSTM or "
             "GRU), so it has no state to measure. Name a run of another recipe."
+        )
+    if len(model.inputs) > 1:
+        raise UserError(
+            f"{run.path}: its network also reads the known future, and gradient flow "
+            "reads networks with one input. Train it with --calendar none and without "
+            "--known."
         )
     first = rebuild_run(run, data_dir)
     if _list_shapes(first.model) != _list_shapes(model):

@@ -355,12 +355,16 @@ def test_every_series_is_tested_on_the_same_days(in_process, tmp_path, capsys):
         assert fold.settings["validation_steps"] == 20  # a fifth of the 100 of west
 
 
-def test_a_series_without_rows_before_a_fold_is_named(in_process, tmp_path, capsys):
-    file = write_shops(tmp_path / "shops.csv", late=190)  # fold 1 ends with day 179
+def test_a_series_that_is_too_short_is_in_no_fold(in_process, tmp_path, capsys):
+    file = write_shops(tmp_path / "shops.csv", late=190)
     run = train(file, tmp_path / "runs", "--series", "shop")
-    error = refuse(capsys, run.path, "--folds", "2", "--refit")
-    assert "series 'west' has no row left to train on in fold 1" in error
-    assert not (run.path / "backtest").exists()
+    assert any(
+        "too short for training, left out (west)" in sentence
+        for sentence in run.config["data_facts"]["repairs"]
+    )
+    main([str(run.path), "--folds", "2"])
+    assert "Test mae per fold" in capsys.readouterr().out
+    assert (run.path / "backtest.csv").exists()
 
 
 def test_a_fold_that_is_trained_is_not_trained_again(run, in_process, capsys):

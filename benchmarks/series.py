@@ -16,10 +16,12 @@ What each one gets:
 - AutoETS, AutoTheta (statsforecast): chosen and fitted once on all rows before the test
   part; their state follows the values up to each forecast. Their own intervals. ETS
   there takes no season above 24: it forecasts without one.
-- skforecast GRU and LSTM: one layer of 64 units and a dense layer of 64, standardised,
-  batches of 32, Adam 0.001, squared error. At most 20 epochs, or as many as make 2,000
-  updates on a short series. Stops when a fifth of them pass without a better validation
-  loss, and goes back to the best. Conformal intervals from the validation part.
+- skforecast GRU and LSTM: one layer of 64 units and a dense layer of 64, values scaled
+  to 0..1 by the training part (the default of the package, and of Darts; standardised
+  values do worse where a series grows), batches of 32, Adam 0.001, squared error. At
+  most 20 epochs, or as many as make 2,000 updates on a short series. Stops when a fifth
+  of them pass without a better validation loss, and goes back to the best. Conformal
+  intervals from the validation part.
 - Darts GRU, with and without reversible instance normalisation: the same budget, also
   back to the best epoch. Conformal intervals that move with time.
 - NeuralForecast GRU and LSTM: as many windows as the same epochs read, 128 an update

@@ -10,7 +10,7 @@ from darts import TimeSeries
 from darts.dataprocessing.transformers import Scaler
 from darts.models import BlockRNNModel, ConformalNaiveModel
 from pytorch_lightning.callbacks import EarlyStopping
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 
 from .peers import LEVELS, QUANTILES, Forecasts, Problem, Stopwatch
 
@@ -27,7 +27,7 @@ def fit(problem: Problem, layer: str, reversible: bool = False) -> Forecasts:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("darts").setLevel(logging.ERROR)
     whole = TimeSeries.from_values(problem.values.astype(np.float32))
-    scaler = Scaler(StandardScaler())
+    scaler = Scaler(MinMaxScaler())
     train = scaler.fit_transform(whole[: problem.train_stop])
     scaled = scaler.transform(whole)
     epochs = budget.count_epochs(problem.num_training_windows)

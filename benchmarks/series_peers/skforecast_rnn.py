@@ -12,7 +12,7 @@ from skforecast.model_selection import (
     TimeSeriesFold,
     backtesting_forecaster_multiseries,
 )
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 
 from .data import cut
 from .peers import LEVELS, Forecasts, Problem, Stopwatch
@@ -47,7 +47,7 @@ def fit(problem: Problem, layer: str) -> Forecasts:
             model,
             levels=NAME,
             lags=task.lookback,
-            transformer_series=StandardScaler(),
+            transformer_series=MinMaxScaler(),
             fit_kwargs={
                 "epochs": epochs,
                 "batch_size": budget.batch,

@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from shared.core.backend import (
@@ -38,15 +37,13 @@ from shared.core.recipes import load_recipe
 from shared.core.text import shorten
 from shared.data.weather.dataset import WeatherConfig
 from shared.inference.rebuild import restore_config
-from shared.inference.series_forecast import (
-    SeriesForecast,
-    forecast_series,
-    read_layout,
-)
+from shared.inference.series_forecast import SeriesForecast, forecast_series
+from shared.inference.series_run import read_layout
 from shared.inference.weather_forecast import WeatherForecast, forecast_weather
 from shared.plots.forecast_figure import draw_forecast_beyond
 from shared.runs.groups import choose_runs
 from shared.runs.reader import RUNS, Run
+from shared.runs.terminal import make_console
 
 FIRST_ROWS = 6  # that are printed
 
@@ -75,7 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if weather is None:
             read_layout(run)  # refuses before TensorFlow starts
         target = options.to or _name_folder(run)
-        check_place(target.parent)
+        if target.exists() and not target.is_dir():
+            raise UserError(f"--to {shorten(str(target))}: is no folder; name another.")
+        if options.to is not None:
+            check_place(target.parent)
         limit_threads(read_threads())
         import_keras()
         set_up_numbers(run.settings.get("precision", "float32"))
@@ -153,7 +153,7 @@ def _show(found: SeriesForecast | WeatherForecast) -> None:
     table = Table(*map(str, rows[0]))
     for row in rows[:FIRST_ROWS]:
         table.add_row(*(shorten(str(cell), 40) for cell in row.values()))
-    Console().print(table)
+    make_console().print(table)
     if len(rows) > FIRST_ROWS:
         print(f"... and {len(rows) - FIRST_ROWS:,} more rows")
 

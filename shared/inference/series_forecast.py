@@ -14,8 +14,16 @@ from shared.core.text import shorten
 from shared.data.series.filling import FilledSeries, fill_series
 from shared.data.series.layout import Layout
 from shared.data.series.reading import SeriesTable, TableOptions, read_series
+from shared.inference.series_run import (
+    DAMAGES,
+    Calibration,
+    Reading,
+    read_calibration,
+    read_latest,
+    read_layout,
+    read_reading,
+)
 from shared.plots.forecast_figure import PAST, ForecastPanel
-from shared.runs.decode import DamagedError, read_arrays
 from shared.runs.reader import Run
 from shared.tasks.conformal import (
     LEVELS,
@@ -79,9 +87,11 @@ class SeriesForecast:
                     for q, level in enumerate(self.layout.quantiles):
                         value = self.values[one.name][step, k, q]
                         row[f"quantile_{level:g}"] = _round(value)
-                    for level, ends in self.intervals[one.name].items():
-                        for word, end in zip(("lower", "upper"), ends, strict=True):
-                            row[f"{word}_{100 * level:g}"] = _round(end[step, k])
+                    for level in LEVELS:  # a missing interval is an empty cell
+                        ends = self.intervals[one.name].get(level)
+                        for j, word in enumerate(("lower", "upper")):
+                            end = "" if ends is None else _round(ends[j][step, k])
+                            row[f"{word}_{100 * level:g}"] = end
                     rows.append(row)
         return rows
 
@@ -124,11 +134,11 @@ def forecast_series(run: Run, file: Path | None) -> SeriesForecast:
         UserError: If the run cannot forecast, or the table does not fit it.
     """
     layout = read_layout(run)
+    reading, trained_on = read_reading(run)
     found = SeriesForecast(layout, [])
-    facts = run.config["data_facts"]
-    path = file or (Path(facts["file"]) if "file" in facts else None)
+    path = file or (None if trained_on is None else Path(trained_on))
     if file is not None or (path is not None and path.is_file()):
-        found.series, table = _read_table(run, layout, path)
+        found.series, table = _read_table(reading, layout, path)
         found.source = _describe_rows(path, found.series)
         found.remarks += table.remarks
     else:
@@ -136,81 +146,30 @@ def forecast_series(run: Run, file: Path | None) -> SeriesForecast:
         found.source = "the last steps that the run has kept"
         if path is not None:
             found.source += f" ({shorten(str(path))} is no longer there)"
-    for one in found.series:
-        _check_series(one, layout, path)
+    found.series = _keep_readable(found.series, layout, path, found.remarks)
     found.remarks += _find_outside(found.series, layout)
     from shared.inference.load_model import load_model
 
     model = load_model(run.path)
     _check_shapes(model, layout, run)
-    calibration = _read_calibration(run, layout, found.remarks)
-    # The last origin of each series lies beyond the table; earlier ones calibrate.
-    for one in found.series:
-        _forecast_one(one, model, calibration, found)
-    return found
-
-
-def read_layout(run: Run) -> Layout:
-    """Return the layout of a run.
-
-    Raises:
-        UserError: If it has none.
-    """
-    facts = run.config["data_facts"].get("layout")
-    if facts is None:
-        raise UserError(
-            f"{run.path}: a run of {run.recipe} cannot forecast beyond its data; the "
-            "recipes series-* and weather-* can."
+    calibration = None
+    try:
+        calibration = read_calibration(run, layout)
+    except DAMAGES as error:
+        found.remarks.append(
+            "no intervals: calibration.npz of the run cannot be used "
+            f"({shorten(str(error), 120)})"
         )
-    try:
-        return Layout.from_json(facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    # The last origin of each series lies beyond the table; earlier ones calibrate.
+    counts = [_forecast_one(one, model, calibration, found) for one in found.series]
+    if calibration is not None:
+        found.remarks += _describe_intervals(found, counts, calibration)
+    if not all(np.isfinite(values).all() for values in found.values.values()):
         raise UserError(
-            f"{run.path}: config.json has no layout that this version reads ({error}); "
-            "train the run again."
-        ) from None
-
-
-def read_latest(run: Run, layout: Layout) -> list[FilledSeries]:
-    """Return the last steps of every series that a run has kept.
-
-    Raises:
-        UserError: If `latest.npz` is missing or damaged.
-    """
-    try:
-        arrays = read_arrays(run.path / "latest.npz")
-        lengths = arrays["lengths"].astype(np.int64)
-        stops = np.cumsum(lengths)
-        values, measured = arrays["values"], arrays["is_measured"].astype(bool)
-        shapes = (values.shape, arrays["times"].shape, measured.shape)
-        total = int(stops[-1])
-        if shapes != ((total, len(layout.columns)), (total,), (total,)):
-            raise ValueError("its arrays do not fit each other")
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise ValueError("it holds values that are no numbers")
-        times = arrays["times"].astype("datetime64[s]")
-        parts = [
-            (str(name), slice(int(stop - length), int(stop)))
-            for name, length, stop in zip(
-                arrays["names"].tolist(), lengths, stops, strict=True
-            )
-        ]
-    except (
-        DamagedError,
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        IndexError,
-    ) as error:
-        raise UserError(
-            f"{run.path}: latest.npz cannot be used ({shorten(str(error), 120)}); name "
-            "the table with --file."
-        ) from None
-    return [
-        _rebuild(name, times[part], values[part], measured[part], layout)
-        for name, part in parts
-    ]
+            f"{run.path}: the network forecasts values that are no numbers. Train the "
+            "run again, e.g. with a smaller --learning-rate."
+        )
+    return found
 
 
 def extend(series: FilledSeries, layout: Layout) -> FilledSeries:
@@ -249,21 +208,20 @@ def extend(series: FilledSeries, layout: Layout) -> FilledSeries:
 
 
 def _read_table(
-    run: Run, layout: Layout, path: Path
+    reading: Reading, layout: Layout, path: Path
 ) -> tuple[list[FilledSeries], SeriesTable]:
-    reading = run.config["data_facts"].get("reading", {})
     options = TableOptions(
         file=path,
-        time=reading.get("time"),
+        time=reading.time,
         target=layout.target,
-        series=reading.get("series"),
+        series=reading.series,
         inputs=layout.inputs,
         known=layout.known,
-        every=reading.get("every"),
-        how=reading.get("how", "mean"),
-        time_format=reading.get("time_format"),
-        decimal=reading.get("decimal", "auto"),
-        encoding=reading.get("encoding", "auto"),
+        every=reading.every,
+        how=reading.how,
+        time_format=reading.time_format,
+        decimal=reading.decimal,
+        encoding=reading.encoding,
         frequency=layout.frequency,
     )
     table = read_series(options)
@@ -289,22 +247,47 @@ def _check_known(raw: Any, series: FilledSeries, layout: Layout, path: Path) -> 
             )
 
 
-def _check_series(series: FilledSeries, layout: Layout, path: Path | None) -> None:
-    """Refuse a series whose end the network cannot read."""
-    count, place = series.num_observed, f"{path}: " if path else ""
+def _keep_readable(
+    series: list[FilledSeries],
+    layout: Layout,
+    path: Path | None,
+    remarks: list[str],
+) -> list[FilledSeries]:
+    """Return the series whose end the network can read, and tell which are left out.
+
+    Raises:
+        UserError: If there is none.
+    """
+    reasons = {one.name: _find_obstacle(one, layout) for one in series}
+    kept = [one for one in series if reasons[one.name] is None]
+    left_out = [one for one in series if reasons[one.name] is not None]
+    if not left_out:
+        return kept
+    reason = f"{_name(left_out[0])}{reasons[left_out[0].name]}"
+    if not kept:
+        place = f"{path}: " if path else ""
+        raise UserError(f"{place}{reason}.")
+    remarks.append(f"{len(left_out)} of {len(series)} series left out: {reason}")
+    return kept
+
+
+def _find_obstacle(series: FilledSeries, layout: Layout) -> str | None:
+    """Return why the network cannot read the end of a series; None if it can."""
+    count = series.num_observed
     if count < layout.lookback:
-        raise UserError(
-            f"{place}{_name(series)}has {count:,} steps with a value, and the network "
-            f"reads {layout.lookback:,}; take a table that starts earlier."
+        return (
+            f"has {count:,} steps with a value, and the network reads "
+            f"{layout.lookback:,}; take a table that starts earlier"
         )
     stale = series.is_stale[count - layout.lookback : count]
     if stale.any():
         time = series.times[count - layout.lookback + int(stale.argmax())]
-        raise UserError(
-            f"{place}{_name(series)}more than {layout.max_gap} steps without a value "
-            f"before {str(time).replace('T', ' ')}, and the network reads them; fill "
-            "the gap, or train with a larger --max-gap."
+        return (
+            f"more than {layout.max_gap} steps without a value before "
+            f"{str(time).replace('T', ' ')}, and the network reads them; fill the gap, "
+            "or train with a larger --max-gap"
         )
+    return None
 
 
 def _find_outside(series: list[FilledSeries], layout: Layout) -> list[str]:
@@ -345,38 +328,17 @@ def _check_shapes(model: keras.Model, layout: Layout, run: Run) -> None:
         )
 
 
-def _read_calibration(
-    run: Run, layout: Layout, remarks: list[str]
-) -> dict[str, np.ndarray] | None:
-    """Return the errors that a run has kept; None without usable ones."""
-    targets = (len(layout.target),) if len(layout.target) > 1 else ()
-    try:
-        arrays = read_arrays(run.path / "calibration.npz")
-        ends = arrays["ends"].astype("datetime64[s]")
-        kept: dict[str, Any] = {"ends": ends, "window": int(arrays["window"])}
-        for level in LEVELS:
-            errors = arrays[f"errors_{100 * level:g}"].astype(np.float64)
-            if errors.shape != (len(ends), layout.horizon, *targets):
-                raise ValueError(f"errors of the shape {errors.shape}")
-            if not np.isfinite(errors).all():
-                raise ValueError("errors that are no numbers")
-            kept[f"{level}"] = errors.reshape(len(ends), layout.horizon, -1)
-    except (DamagedError, OSError, KeyError, TypeError, ValueError) as error:
-        remarks.append(
-            "no intervals: calibration.npz of the run cannot be used "
-            f"({shorten(str(error), 120)})"
-        )
-        return None
-    return kept
-
-
 def _forecast_one(
     series: FilledSeries,
     model: keras.Model,
-    calibration: dict[str, Any] | None,
+    calibration: Calibration | None,
     found: SeriesForecast,
-) -> None:
-    """Forecast one series, and calibrate its intervals on the latest origins."""
+) -> int:
+    """Forecast one series, and calibrate its intervals on the latest origins.
+
+    Returns:
+        Number of newer forecasts whose outcome is in the table.
+    """
     layout = found.layout
     whole = extend(series, layout)
     features = layout.arrange(whole)
@@ -389,40 +351,65 @@ def _forecast_one(
     found.values[name] = layout.to_units(predictions[-1:], series)[0]
     found.intervals[name] = {}
     if calibration is None:
-        return
-    scales = layout.find_scales(series)
+        return 0
+    targets = _cut_targets(series, newer, layout)
+    quantiles = layout.quantiles
+    if not quantiles:
+        predictions = predictions[..., 0]
+    median = predictions[..., quantiles.index(0.5)] if quantiles else predictions
     for level in LEVELS:
-        lower, upper = choose_ends(
-            predictions if layout.quantiles else predictions[..., 0],
-            layout.quantiles,
-            level,
-        )
-        errors = calibration[f"{level}"]
-        if len(newer):
-            targets = _cut_targets(series, newer, layout, scales)
-            outside = measure_outside(targets, lower[:-1], upper[:-1])
-            errors = np.concatenate([errors, outside])
-        half = find_half_widths(errors[-calibration["window"] :], level)
+        lower, upper = choose_ends(predictions, quantiles, level)
+        outside = measure_outside(targets, lower[:-1], upper[:-1])
+        errors = np.concatenate([calibration.errors[level], outside])
+        most = max(calibration.window, count_needed(level))
+        half = find_half_widths(errors[-most:], level)
         if half is None:
-            found.remarks.append(
-                f"no {level:.0%} interval: {len(errors)} earlier forecasts can "
+            continue
+        # A negative half narrows an interval of quantiles, at most to the forecast.
+        ends = (
+            np.minimum(lower[-1:] - half, median[-1:]),
+            np.maximum(upper[-1:] + half, median[-1:]),
+        )
+        low, high = (layout.to_units(end, series)[0] for end in ends)
+        found.intervals[name][level] = low, high
+    return len(newer)
+
+
+def _describe_intervals(
+    found: SeriesForecast, counts: list[int], calibration: Calibration
+) -> list[str]:
+    """Return a sentence for each level that is missing, and one on newer forecasts.
+
+    Args:
+        found: With its intervals.
+        counts: Newer forecasts of each series.
+        calibration: Of the run.
+    """
+    sentences = []
+    for level in LEVELS:
+        lacking = [
+            len(calibration.errors[level]) + count
+            for one, count in zip(found.series, counts, strict=True)
+            if level not in found.intervals[one.name]
+        ]
+        if lacking:
+            whose = f" for {len(lacking)} series" if len(counts) > 1 else ""
+            sentences.append(
+                f"no {level:.0%} interval{whose}: {max(lacking)} earlier forecasts can "
                 f"calibrate it, and it needs {count_needed(level)}"
             )
-            continue
-        ends = [
-            layout.to_units(end[-1:] + sign * half, series)[0]
-            for end, sign in ((lower, -1), (upper, 1))
-        ]
-        found.intervals[name][level] = ends[0], ends[1]
-    if len(newer):
-        found.remarks.append(
-            f"{_name(series)}intervals use {len(newer)} newer forecasts, whose outcome "
-            "is in the table"
+    if newer := [count for count in counts if count]:
+        each = f" of each of {len(newer)} series" if len(counts) > 1 else ""
+        number = f"{min(newer)} to {max(newer)}" if len({*newer}) > 1 else f"{newer[0]}"
+        sentences.append(
+            f"intervals use {number} newer forecasts{each}, whose outcome is in the "
+            "table"
         )
+    return sentences
 
 
 def _find_newer(
-    series: FilledSeries, layout: Layout, calibration: dict[str, Any] | None
+    series: FilledSeries, layout: Layout, calibration: Calibration | None
 ) -> np.ndarray:
     """Return the first steps of forecasts that the run has not seen the outcome of."""
     if calibration is None:
@@ -433,8 +420,7 @@ def _find_newer(
     whole = (lost[steps + layout.horizon] == lost[steps]) & (
         stale[steps] == stale[steps - layout.lookback]
     )
-    latest = calibration["ends"].max(initial=np.datetime64("0001-01-01", "s"))
-    whole &= series.times[steps + layout.horizon - 1] >= latest
+    whole &= series.times[steps + layout.horizon - 1] >= calibration.end
     return steps[whole][-MOST_ORIGINS:]
 
 
@@ -442,23 +428,25 @@ def _predict(
     model: keras.Model, features: np.ndarray, steps: np.ndarray, layout: Layout
 ) -> np.ndarray:
     """Return predictions, float64, (num_steps, horizon, targets, quantiles or 1)."""
-    inputs = features[steps[:, None] + np.arange(-layout.lookback, 0)]
-    if layout.num_known:
-        ahead = steps[:, None] + np.arange(layout.horizon)
-        inputs = [inputs, features[ahead][:, :, -layout.num_known :]]
-    values = np.asarray(model.predict(inputs, batch_size=BATCH, verbose=0), np.float64)
+    batches = []
+    for k in range(0, len(steps), BATCH):
+        first = steps[k : k + BATCH, None]
+        inputs = features[first + np.arange(-layout.lookback, 0)]
+        if layout.num_known:
+            ahead = features[first + np.arange(layout.horizon)]
+            inputs = [inputs, ahead[:, :, -layout.num_known :]]
+        batches.append(np.asarray(model.predict_on_batch(inputs), np.float64))
     shape = (len(steps), layout.horizon, len(layout.target), -1)
-    return values.reshape(shape)
+    return np.concatenate(batches).reshape(shape)
 
 
 def _cut_targets(
     series: FilledSeries,
     steps: np.ndarray,
     layout: Layout,
-    scales: dict[str, tuple[float, float]],
 ) -> np.ndarray:
     """Return targets in the unit of the forecasts, (num_steps, horizon, targets)."""
-    columns = []
+    columns, scales = [], layout.find_scales(series)
     for name in layout.target:
         values = series.values[name]
         if not layout.is_single:
@@ -467,31 +455,16 @@ def _cut_targets(
     return np.stack(columns, axis=-1)
 
 
-def _rebuild(
-    name: str,
-    times: np.ndarray,
-    values: np.ndarray,
-    measured: np.ndarray,
-    layout: Layout,
-) -> FilledSeries:
-    last = np.flatnonzero(measured)
-    return FilledSeries(
-        name=name,
-        times=times,
-        values={column: values[:, k] for k, column in enumerate(layout.columns)},
-        lines=np.zeros(len(times), np.int64),
-        is_measured=measured,
-        is_stale=np.zeros(len(times), bool),
-        num_observed=int(last[-1]) + 1 if len(last) else 0,
-        num_filled={},
-    )
-
-
 def _describe_rows(path: Path, series: list[FilledSeries]) -> str:
+    """Return first and last measured time, and the lines of the rows."""
     first = min(one.times[0] for one in series)
     last = max(one.times[max(0, one.num_observed - 1)] for one in series)
     count = "" if len(series) == 1 else f"{len(series)} series, "
-    return f"{path} ({count}{first} to {last})".replace("T", " ")
+    lines = np.concatenate([one.lines[: one.num_observed] for one in series])
+    lines = lines[lines > 0]
+    place = f", lines {lines.min()} to {lines.max()}" if len(lines) else ""
+    times = f"{first} to {last}".replace("T", " ")
+    return f"{path} ({count}{times}{place})"
 
 
 def _name(series: FilledSeries) -> str:

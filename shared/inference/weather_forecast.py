@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
+from shared.data.series.frequency import describe_seconds
 from shared.data.weather.cleaning import Observations, clean_records
 from shared.data.weather.dataset import (
     WeatherConfig,
@@ -25,6 +27,21 @@ from shared.tasks.conformal import LEVELS, count_needed, find_half_widths
 MOST_ERRORS = 1_000  # of the latest test forecasts, that calibrate the intervals
 PAST = 10  # days that the picture shows
 DAY = np.timedelta64(1, "D")
+OUTSIDE = 0.1  # of the training range: new data farther out are named
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a run keeps of its training rows; other facts are not read here.
+
+    Attributes:
+        interval: Seconds from one row to the next.
+        scaling: Column -> mean and standard deviation.
+        ranges: Column -> smallest and largest value.
+    """
+
+    interval: float
+    scaling: dict[str, tuple[float, float]]
+    ranges: dict[str, tuple[float, float]] = {}
 
 
 @dataclass
@@ -89,12 +106,8 @@ def forecast_weather(run: Run, config: WeatherConfig, file: Path | None) -> Any:
     Raises:
         UserError: If the run has no scaling, or the record does not fit it.
     """
-    scaling = run.config["data_facts"].get("scaling")
-    if scaling is None:
-        raise UserError(
-            f"{run.path}: the run was made by an older version, which did not keep the "
-            "scaling of its inputs; train it again."
-        )
+    kept = _read_kept(run)
+    scaling = kept.scaling
     if file is None:
         observations, name, _, _ = find_observations(config)
         place = name
@@ -103,6 +116,7 @@ def forecast_weather(run: Run, config: WeatherConfig, file: Path | None) -> Any:
         observations = clean_records(records, file, config.max_gap)
         place = str(file)
     _check_columns(observations, scaling, place)
+    _check_interval(observations, kept.interval, place)
     rows = _find_rows(observations, config, place)
     features = make_features(config, observations, scaling)
     window = features[rows[::-1] if config.reverse else rows][None]
@@ -123,15 +137,80 @@ def forecast_weather(run: Run, config: WeatherConfig, file: Path | None) -> Any:
         observations=observations,
         target=config.target,
         source=_describe_rows(observations, place),
-        remarks=list(observations.repairs),
+        remarks=[
+            *observations.repairs,
+            *_find_outside(observations, rows, kept.ranges),
+        ],
     )
+    if not np.isfinite(value):
+        raise UserError(
+            f"{run.path}: the network forecasts a value that is no number. Train the "
+            "run again, e.g. with a smaller --learning-rate."
+        )
     _add_intervals(found, run)
     return found
 
 
+def _read_kept(run: Run) -> Kept:
+    """Return what a run keeps of its training rows.
+
+    Raises:
+        UserError: If it was made by an older version, or is damaged.
+    """
+    facts = run.config["data_facts"]
+    if "scaling" not in facts:
+        raise UserError(
+            f"{run.path}: the run was made by an older version, which did not keep the "
+            "scaling of its inputs; train it again."
+        )
+    try:
+        kept = msgspec.convert(facts, Kept)
+        if any(std <= 0 for _, std in kept.scaling.values()) or kept.interval <= 0:
+            raise ValueError("a scale is not above 0")
+    except ValueError as error:
+        raise UserError(
+            f"{run.path}: config.json has no scaling that this version reads "
+            f"({shorten(str(error), 120)}); train the run again."
+        ) from None
+    return kept
+
+
 def _describe_rows(observations: Observations, place: str) -> str:
     first, last = observations.times[[0, -1]]
-    return f"{place} ({first} to {last})".replace("T", " ")
+    lines = observations.lines[[0, -1]]
+    times = f"{first} to {last}".replace("T", " ")
+    return f"{place} ({times}, lines {lines[0]} to {lines[1]})"
+
+
+def _check_interval(observations: Observations, trained: float, place: str) -> None:
+    """Refuse a record whose rows have another interval than in training."""
+    found = float(observations.interval / np.timedelta64(1, "s"))
+    if found != trained:
+        raise UserError(
+            f"{place}: has a row every {describe_seconds(found)}, and the network "
+            f"needs one every {describe_seconds(trained)}; take a record with that "
+            "interval."
+        )
+
+
+def _find_outside(
+    observations: Observations,
+    rows: np.ndarray,
+    ranges: dict[str, tuple[float, float]],
+) -> list[str]:
+    """Return a sentence for each column of a window outside the training range."""
+    found = []
+    for name, (low, high) in ranges.items():
+        values = observations.columns[name][rows]
+        distance = np.maximum(low - values, values - high)
+        k = int(distance.argmax())
+        if distance[k] > OUTSIDE * (high - low):
+            found.append(
+                f"{name!r} is {values[k]:g} in line {observations.lines[rows[k]]}, "
+                f"outside the training range of {low:g} to {high:g}: the forecast is "
+                "less sure than its interval says"
+            )
+    return found
 
 
 def _check_columns(

@@ -13,7 +13,7 @@ from shared.data.weather.dataset import find_observations, make_features
 from shared.inference.load_model import load_model
 from shared.inference.predict import main as predict
 from shared.runs.reader import find_runs, read_predictions
-from tests.data.test_weather import make_rows, write
+from tests.data.test_weather import FILE, make_rows, write
 from tests.recipes.training_runs import load, train_series
 
 SMALL = ["--horizon", "3", "--lookback", "6", "--season", "4", "--epochs", "2",
@@ -100,10 +100,58 @@ def test_a_forecast_inside_the_data_is_that_of_the_test(sales, tmp_path):
 
 def test_newer_rows_calibrate_the_intervals(sales, tmp_path, capsys):
     longer = pd.concat([make_table(), make_table(20, 1, start="2023-06-01")])
-    rows = forecast(sales, *save(longer, tmp_path))
+    rows = forecast(sales, *save(longer, tmp_path, "ETT.csv"))
     assert rows[0]["time"][:10] == "2023-06-21"
+    printed = capsys.readouterr().out
     # the outcome of 20 more forecasts is known: their last steps are the new days
-    assert "intervals use 20 newer forecasts" in capsys.readouterr().out
+    assert "intervals use 20 newer forecasts" in printed
+    times = "2023-01-02 00:00:00 to 2023-06-20 00:00:00"
+    assert f"ETT.csv ({times}, lines 2 to 171)" in printed
+
+
+def test_few_errors_leave_one_level_out_until_newer_rows_come(tmp_path, capsys):
+    parts = ["--train-steps", "40", "--validation-steps", "10", "--test-steps", "10"]
+    run = make_run(tmp_path, make_table(60), "--target", "sales", *parts)
+    rows = forecast(run)
+    # 8 windows in each part of ten steps; 95 % needs the largest of 19 errors
+    assert "no 95% interval: 16 earlier forecasts can" in capsys.readouterr().out
+    assert (column(rows, "lower_80") < column(rows, "forecast")).all()
+    assert [row["upper_95"] for row in rows] == ["", "", ""]
+    rows = forecast(run, *save(make_table(90), tmp_path))
+    assert "no 95% interval" not in capsys.readouterr().out
+    assert (column(rows, "upper_95") >= column(rows, "upper_80")).all()
+
+
+def test_a_series_that_is_too_short_is_left_out(tmp_path, capsys):
+    """Names are printed as they are: brackets are no mark-up."""
+    frames = [make_table(150, 0), make_table(150, 1), make_table(4, 2)]
+    names = ["[/b]", "[red]", "tiny"]
+    table = pd.concat(
+        [one.assign(shop=name) for one, name in zip(frames, names, strict=True)]
+    )
+    run = make_run(tmp_path, table, "--target", "sales", "--series", "shop")
+    capsys.readouterr()
+    rows = forecast(run)
+    assert [row["series"] for row in rows] == ["[/b]"] * 3 + ["[red]"] * 3
+    printed = capsys.readouterr().out
+    assert "1 of 3 series left out: series 'tiny': has 4 steps" in printed
+    assert "│ [/b]   │" in printed and "│ [red]  │" in printed
+    only = table[table.shop == "tiny"]
+    line = refuse(capsys, run, *save(only, tmp_path))
+    assert "series 'tiny': has 4 steps with a value, and the network reads 6" in line
+
+
+def test_one_of_two_series_can_be_held_out(tmp_path):
+    small, large = make_table(150, 0), make_table(150, 1)
+    large["sales"] *= 1000
+    table = pd.concat([small.assign(shop="s"), large.assign(shop="t")])
+    flags = ["--target", "sales", "--series", "shop", "--holdout-series", "t"]
+    run = make_run(tmp_path, table, *flags)
+    rows = forecast(run)
+    assert 20 < column(rows[:3], "forecast").mean() < 80
+    assert 20_000 < column(rows[3:], "forecast").mean() < 80_000
+    # in units of the naive error: a network that reads the wrong unit is far above 9
+    assert run.summary["test"]["best"]["test_mase"] < 9
 
 
 def test_without_the_file_the_run_goes_on_from_what_it_kept(tmp_path, capsys):
@@ -234,7 +282,8 @@ def test_damaged_errors_leave_the_intervals_out(tmp_path, damage, capsys):
     else:
         np.savez(file, ends=np.arange(3), window=2, errors_80=np.ones((3, 9)))
     rows = forecast(run)
-    assert list(rows[0]) == ["time", "forecast"]
+    assert [row["lower_80"] for row in rows] == ["", "", ""]
+    assert (column(rows, "forecast") > 0).all()
     assert "no intervals: calibration.npz" in capsys.readouterr().out
 
 
@@ -244,9 +293,36 @@ def test_a_damaged_layout_or_memory_is_one_line(tmp_path, capsys):
     (run.path / "latest.npz").write_bytes(b"PK")
     assert "latest.npz cannot be used" in refuse(capsys, run)
     config = json.loads((run.path / "config.json").read_text())
-    config["data_facts"]["layout"]["lookback"] = "six"
-    (run.path / "config.json").write_text(json.dumps(config))
-    assert "error:" in refuse(capsys, run)
+    for part, name, value, message in (
+        ("layout", "lookback", "six", "no layout that this version reads (lookback"),
+        ("layout", "horizon", True, "no layout that this version reads (horizon"),
+        ("layout", "quantiles", [0.1, 0.9], "its quantiles are (0.1, 0.9)"),
+        ("layout", "ranges", {}, "a column has no scale or no range"),
+        ("reading", "time", 5, "does not say how the table was read"),
+        ("reading", "how", "max", "does not say how the table was read"),
+    ):
+        damaged = json.loads(json.dumps(config))
+        damaged["data_facts"][part][name] = value
+        (run.path / "config.json").write_text(json.dumps(damaged))
+        assert message in refuse(capsys, run)
+
+
+def test_damaged_last_steps_give_no_forecast(tmp_path, capsys):
+    run = make_run(tmp_path, make_table(), "--target", "sales", "--epochs", "1")
+    (tmp_path / "shop.csv").unlink()
+    file = run.path / "latest.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    times, count = arrays["times"], len(arrays["times"])
+    for name, value, message in (
+        ("times", times[::-1], "its times are not every day"),
+        ("times", np.full(count, "NaT", times.dtype), "times that are no times"),
+        ("lengths", np.array([count + 1]), "do not fit each other"),
+        ("values", arrays["values"] * np.nan, "values that are no numbers"),
+        ("is_measured", np.zeros(count, bool), "has no measured step"),
+    ):
+        np.savez(file, **arrays | {name: value})
+        assert message in refuse(capsys, run)
 
 
 def test_the_layout_of_a_run_is_that_of_its_data(sales):
@@ -296,6 +372,27 @@ def test_a_weather_run_of_an_older_version_is_one_line(tmp_path, capsys):
     del config["data_facts"]["scaling"]
     (run.path / "config.json").write_text(json.dumps(config))
     assert "made by an older version" in refuse(capsys, run)
+
+
+def test_a_weather_record_with_another_interval_is_one_line(tmp_path, capsys):
+    run = make_weather_run(tmp_path)
+    rows = make_rows(400)
+    write(tmp_path / "rare.csv", rows[::2])
+    line = refuse(capsys, run, "--file", str(tmp_path / "rare.csv"))
+    assert "every 20 minutes, and the network needs one every 10 minutes" in line
+
+
+def test_weather_outside_the_training_range_is_named(tmp_path, capsys):
+    run = make_weather_run(tmp_path)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    cells = lines[-1].split(",")
+    cells[lines[0].split(",").index("T (degC)")] = "900"
+    (tmp_path / "hot.csv").write_text("\n".join([*lines[:-1], ",".join(cells)]) + "\n")
+    capsys.readouterr()
+    forecast(run, "--file", str(tmp_path / "hot.csv"))
+    assert f"'T (degC)' is 900 in line {len(lines)}, outside the training range" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_weather_record_that_is_too_short_is_one_line(tmp_path, capsys):

@@ -244,7 +244,8 @@ def load_series(config: SeriesConfig) -> SeriesSplits:
     bounds = {one.name: _split(one, config, table) for one in series}
     taught = [one for one in series if one.name not in config.holdout_series]
     season = _choose_season(config, table, taught, bounds)
-    layout = _make_layout(config, table, taught, bounds, season)
+    held_out = [one for one in series if one.name in config.holdout_series]
+    layout = _make_layout(config, table, taught, held_out, bounds, season)
     features = np.concatenate([layout.arrange(one) for one in series])
     values = _to_outputs(layout, series)
     offsets = np.cumsum([0, *(len(one.times) for one in series)])
@@ -424,10 +425,11 @@ def _make_layout(
     config: SeriesConfig,
     table: SeriesTable,
     taught: list[FilledSeries],
+    held_out: list[FilledSeries],
     bounds: dict[str, dict[str, tuple[int, int]]],
     season: int,
 ) -> Layout:
-    """Measure every scale on the training parts."""
+    """Measure every scale on the training parts, and on all of a series held out."""
     columns = table.target + table.inputs + table.known
     is_single = len(table.target) == 1 and len(bounds) == 1
     every = {one.name: one for one in taught}
@@ -441,6 +443,10 @@ def _make_layout(
         seasonal = () if is_single else table.target
         scales[name] = measure_scales(
             trained[name], len(trained[name].times), columns, seasonal, season
+        )
+    for one in held_out:
+        scales[one.name] = measure_scales(
+            one, one.num_observed, columns, table.target, season
         )
     first = next(iter(trained.values()))
     longest = max(trained.values(), key=lambda one: len(one.times))

@@ -180,6 +180,10 @@ def load_weather(config: WeatherConfig) -> WeatherSplits:
         "columns": list(observations.columns),
         "repairs": observations.repairs,
         "scaling": scaling,
+        "ranges": {
+            column: (float(values[rows].min()), float(values[rows].max()))
+            for column, values in observations.columns.items()
+        },
     }
     step = config.sampling * seconds / 3600
     unit = _format_unit(config.target)

@@ -429,7 +429,7 @@ def _make_layout(
     bounds: dict[str, dict[str, tuple[int, int]]],
     season: int,
 ) -> Layout:
-    """Measure every scale on the training parts, and on all of a series held out."""
+    """Measure every scale on the earliest part of its series, held out or not."""
     columns = table.target + table.inputs + table.known
     is_single = len(table.target) == 1 and len(bounds) == 1
     every = {one.name: one for one in taught}
@@ -445,8 +445,9 @@ def _make_layout(
             trained[name], len(trained[name].times), columns, seasonal, season
         )
     for one in held_out:
+        earliest = one.cut(*bounds[one.name]["train"])
         scales[one.name] = measure_scales(
-            one, one.num_observed, columns, table.target, season
+            earliest, len(earliest.times), columns, table.target, season
         )
     first = next(iter(trained.values()))
     longest = max(trained.values(), key=lambda one: len(one.times))

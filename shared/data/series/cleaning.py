@@ -11,8 +11,14 @@ import numpy as np
 from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.series.frequency import Frequency, describe_seconds
+from shared.data.series.messages import (
+    TableError,
+    advise,
+    format_count,
+    format_lines,
+    format_time,
+)
 
-MOST_EXAMPLES = 3
 SUNDAY = 3  # days after the Thursday of 1 January 1970
 
 
@@ -79,18 +85,28 @@ def drop_copies(
     if not again.any():
         return rows
     positions = np.flatnonzero(again)
-    for column in rows.values.values():
-        now, before = column[positions], column[positions - 1]
-        differ = (now != before) & ~(np.isnan(now) & np.isnan(before))
-        if differ.any():
-            raise _refuse_repeat(
-                rows, int(positions[differ.argmax()]), where, candidate
-            )
-    lines = ", ".join(f"{line}" for line in rows.lines[positions[:MOST_EXAMPLES]])
-    more = ", ..." if len(positions) > MOST_EXAMPLES else ""
-    count = f"{len(positions):,} row{'s' if len(positions) > 1 else ''}"
-    remarks.append(f"{count} twice in the file: dropped (line {lines}{more})")
+    differ = compare_rows(rows, positions, positions - 1)
+    if differ.any():
+        raise _refuse_repeat(rows, int(positions[differ.argmax()]), where, candidate)
+    lines = format_lines(rows.lines[positions])
+    count = format_count(len(positions), "row")
+    remarks.append(f"{count} twice in the file: dropped ({lines})")
     return rows.take(~again)
+
+
+def compare_rows(rows: Rows, these: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return whether rows differ from others in some value, bool, (num_pairs,).
+
+    Args:
+        rows: All rows.
+        these: int64, (num_pairs,): positions.
+        others: int64, (num_pairs,): positions.
+    """
+    differ = np.zeros(len(these), bool)
+    for column in rows.values.values():
+        now, before = column[these], column[others]
+        differ |= (now != before) & ~(np.isnan(now) & np.isnan(before))
+    return differ
 
 
 def find_repeats(rows: Rows) -> np.ndarray:
@@ -107,20 +123,26 @@ def _refuse_repeat(
     time = rows.times[row]
     first, second = sorted((int(rows.lines[row - 1]), int(rows.lines[row])))
     text = format_time(time)
-    if candidate is not None:
-        remedy = (
-            f"the file may hold several series: pass --series {shorten(candidate, 60)}"
-        )
-    elif _may_be_clock_change(time):
-        remedy = (
-            "was the clock set back? Write times in UTC or with their offset, as "
-            f"{text.replace(' ', 'T')}+01:00, or delete one row"
-        )
-    else:
-        remedy = "delete one, or pass --every and --how to combine rows"
-    return UserError(
+    problem = (
         f"{where}: lines {first} and {second} have the same time {text} and other "
-        f"values; {remedy}."
+        "values"
+    )
+    if candidate is not None:
+        name = shorten(candidate, 60)
+        return advise(
+            problem,
+            f"the file may hold several series: pass --series {name}",
+            f"the file may hold several series, by column {name!r}: keep one",
+        )
+    if _may_be_clock_change(time):
+        return UserError(
+            f"{problem}; was the clock set back? Write times in UTC or with their "
+            f"offset, as {text.replace(' ', 'T')}+01:00, or delete one row."
+        )
+    return advise(
+        problem,
+        "delete one, or pass --every and --how to combine rows",
+        "delete one, or combine the rows of each time before",
     )
 
 
@@ -160,9 +182,11 @@ def combine_rows(
     gaps = gaps[gaps > 0]
     usual = float(np.median(gaps)) if len(gaps) else 0.0
     if usual > 1.2 * step.seconds:
-        raise UserError(
-            f"{where}: --every {step.every}: rows are {describe_seconds(int(usual))} "
-            "apart, more than this step; take a longer one, or omit --every."
+        apart = f"rows are {describe_seconds(int(usual))} apart"
+        raise TableError(
+            f"{where}: --every {step.every}: {apart}, more than this step; take a "
+            "longer one, or omit --every.",
+            f"{where}: {apart}, and a step is {step.describe()}; take a finer file.",
         )
     starts = step.floor(rows.times)
     is_new = np.ones(len(starts), bool)
@@ -228,9 +252,3 @@ def _combine(values: np.ndarray, first: np.ndarray, how: str) -> np.ndarray:
     positions = np.where(missing, -1, np.arange(len(values)))
     latest = np.maximum.reduceat(positions, first)
     return np.where(latest >= 0, values[latest], np.nan)
-
-
-def format_time(time: np.datetime64) -> str:
-    """Return a time for a message: `2009-12-31 23:50`; without a clock at midnight."""
-    text = str(time.astype("datetime64[s]")).replace("T", " ")
-    return text.removesuffix(":00").removesuffix(" 00:00")

@@ -13,8 +13,10 @@ import pandas as pd
 from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.delimited import list_names
+from shared.data.series.messages import TableError, advise
 from shared.data.series.table_file import TableFile, is_number
-from shared.data.series.times import TimesError, parse_times
+from shared.data.series.time_formats import TimesError
+from shared.data.series.times import parse_times
 
 if TYPE_CHECKING:
     from shared.data.series.reading import TableOptions
@@ -32,10 +34,10 @@ class Columns:
     """The columns that are read, each in one role."""
 
     time: str
-    target: tuple[str, ...]
-    series: str | None
-    inputs: tuple[str, ...]
-    known: tuple[str, ...]
+    target: tuple[str, ...] = ()
+    series: str | None = None
+    inputs: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -108,14 +110,17 @@ def _check_names(table: TableFile, roles: dict[str, tuple[str, ...]]) -> None:
             if name not in table.names:
                 near = difflib.get_close_matches(name, table.names, 1)
                 hint = f"did you mean {shorten(near[0], 60)!r}? It" if near else "it"
-                raise UserError(
-                    f"--{role} {quoted}: {table.path} has no such column; {hint} has "
-                    f"{list_names(table.names)}."
+                there = f"{hint} has {list_names(table.names)}."
+                raise TableError(
+                    f"--{role} {quoted}: {table.path} has no such column; {there}",
+                    f"{table.path}: has no column {quoted}, which is read; {there}",
                 )
             if name in role_of:
-                raise UserError(
+                raise TableError(
                     f"--{role} {quoted}: {table.path}: --{role_of[name]} names this "
-                    "column too; a column has one role."
+                    "column too; a column has one role.",
+                    f"{table.path}: column {quoted} has two roles, {role_of[name]} and "
+                    f"{role}; a column has one role.",
                 )
             role_of[name] = role
 
@@ -139,12 +144,16 @@ def _find_time(
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(
-            f"{table.path}: columns {list_names(found)} hold times; name one by --time."
+        raise advise(
+            f"{table.path}: columns {list_names(found)} hold times",
+            "name one by --time",
+            "remove all but one",
         )
-    raise UserError(
-        f"{table.path}: no column holds times in a form that is known; name it by "
-        f"--time, and its form by --time-format. There are {list_names(table.names)}."
+    raise advise(
+        f"{table.path}: no column holds times in a form that is known (there are "
+        f"{list_names(table.names)})",
+        "name it by --time, and its form by --time-format",
+        "write times as 2009-12-31 23:50",
     )
 
 
@@ -177,9 +186,10 @@ def _find_target(table: TableFile, head: pd.DataFrame, others: Sequence[str]) ->
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(
-            f"{table.path}: columns {list_names(found)} hold numbers; name the one to "
-            "predict by --target."
+        raise advise(
+            f"{table.path}: columns {list_names(found)} hold numbers",
+            "name the one to predict by --target",
+            "remove all but the one to predict",
         )
     raise UserError(
         f"{table.path}: no column of numbers is left to predict; there are "

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shared.core.errors import UserError
 from shared.core.text import shorten
+from shared.data.series.messages import TableError
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400  # seconds
 WEEK = 7 * DAY
@@ -112,18 +112,18 @@ class Frequency:
         seconds = times.astype("datetime64[s]").astype(np.int64)
         if self.unit == "second":
             phase = seconds % self.count
-            off = phase != _find_mode(phase)
+            off = phase != find_mode(phase)
             positions = seconds // self.count
             return positions - positions[0], off
         clock = seconds % DAY
-        off = clock != _find_mode(clock)
+        off = clock != find_mode(clock)
         if self.unit == "business day":
             days = times.astype("datetime64[D]")
             off |= ~np.is_busday(days)
             return np.busday_count(days[0], days).astype(np.int64), off
         months = times.astype("datetime64[M]").astype(np.int64)
         phase = months % self.count
-        off |= phase != _find_mode(phase)
+        off |= phase != find_mode(phase)
         off |= _find_days(times) != np.minimum(self.day, _find_lengths(months))
         positions = (months - phase) // self.count
         return positions - positions[0], off
@@ -198,10 +198,10 @@ def infer_frequency(times: np.ndarray) -> Frequency:
         raise ValueError("one time has no step")
     times = times.astype("datetime64[s]")
     gaps = np.diff(times.astype(np.int64))
-    step = int(_find_mode(gaps))
+    step = int(find_mode(gaps))
     day = 0
     if step % WEEK == 0:
-        day = int(_find_mode(_find_weekdays(times)))
+        day = int(find_mode(_find_weekdays(times)))
     found, share = Frequency("second", step, day), float(np.mean(gaps % step == 0))
     if np.median(gaps) >= SHORTEST_MONTH * DAY:
         monthly = _guess_months(times)
@@ -232,11 +232,19 @@ def parse_every(text: str) -> Frequency:
         step = Frequency(unit, count * length, day=1 if unit == "month" else 0)
         if step.seconds <= LONGEST_STEP:
             return step
-    raise UserError(
-        f"--every {shorten(text)!r}: takes a number and a unit: s, min, h, D (day), W "
-        "(week from Monday), MS (month), QS (quarter) or YS (year), e.g. 15min, 1h or "
-        "MS."
+    problem = (
+        f"{shorten(text)!r}: takes a number and a unit: s, min, h, D (day), W (week "
+        "from Monday), MS (month), QS (quarter) or YS (year), e.g. 15min, 1h or MS."
     )
+    raise TableError(f"--every {problem}", f"the step {problem}")
+
+
+def find_mode(numbers: np.ndarray) -> np.int64:
+    """Return the most common number; of several, the smallest."""
+    if (numbers == numbers[0]).all():
+        return numbers[0]
+    values, counts = np.unique(numbers, return_counts=True)
+    return values[counts.argmax()]
 
 
 def describe_seconds(seconds: float) -> str:
@@ -252,8 +260,8 @@ def _guess_months(times: np.ndarray) -> Frequency:
     """Return the months of most steps, and the day that most times have."""
     months = times.astype("datetime64[M]").astype(np.int64)
     days, lengths = _find_days(times), _find_lengths(months)
-    step = max(1, int(_find_mode(np.diff(months))))
-    usual = int(_find_mode(days))
+    step = max(1, int(find_mode(np.diff(months))))
+    usual = int(find_mode(days))
     candidates = [usual, LAST_DAY, int(days.max())]
     agreed = [np.mean(days == np.minimum(day, lengths)) for day in candidates]
     return Frequency("month", step, candidates[int(np.argmax(agreed))])
@@ -280,14 +288,6 @@ def _find_lengths(months: np.ndarray) -> np.ndarray:
     starts = months.astype("datetime64[M]").astype("datetime64[D]")
     ends = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
     return (ends - starts).astype(np.int64)
-
-
-def _find_mode(numbers: np.ndarray) -> np.int64:
-    """Return the most common number; of several, the smallest."""
-    if (numbers == numbers[0]).all():
-        return numbers[0]
-    values, counts = np.unique(numbers, return_counts=True)
-    return values[counts.argmax()]
 
 
 def _count_units(count: int, name: str) -> str:

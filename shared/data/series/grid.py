@@ -8,13 +8,14 @@ import numpy as np
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
-from shared.data.series.cleaning import Rows, format_time
+from shared.data.series.cleaning import Rows
 from shared.data.series.frequency import (
     UNITS,
     Frequency,
     infer_frequency,
     parse_every,
 )
+from shared.data.series.messages import advise, format_time
 
 MOST_STEPS = (20, 1_000)
 """A grid has at most 20 steps for each row, and 1,000 more."""
@@ -95,10 +96,12 @@ def make_grid(
     positions, off = frequency.count_steps(rows.times)
     if off.any():
         row = int(off.argmax())
-        raise UserError(
+        raise advise(
             f"{where}: line {rows.lines[row]}: {format_time(rows.times[row])} is not "
-            f"on the grid of the other times ({frequency.describe()}); correct it, or "
-            f"pass --every {frequency.every} to combine rows."
+            f"on the grid of the other times ({frequency.describe()})",
+            f"correct it, or pass --every {frequency.every} to combine rows",
+            f"correct it, or combine the rows before: the run needs one "
+            f"{frequency.describe()}",
         )
     num_steps = int(positions[-1]) + 1
     if num_steps == len(rows.times):
@@ -135,10 +138,14 @@ def _check_step(
         return
     who = f"series {shorten(name, 60)!r}" if name else "the file"
     others = "it must have" if is_given else "the longest series has"
-    raise UserError(
+    longer = max(own, frequency, key=lambda one: one.seconds)
+    raise advise(
         f"{where}: line {rows.lines[0]}: {who} has a row {own.describe()}, and "
-        f"{others} one {frequency.describe()}; pass --every "
-        f"{max(own, frequency, key=lambda one: one.seconds).every}, or split the file."
+        f"{others} one {frequency.describe()}",
+        f"pass --every {longer.every}, or split the file",
+        "take a finer file"
+        if longer is own
+        else "correct the file, or combine its rows before",
     )
 
 
@@ -150,11 +157,12 @@ def _refuse_jump(
     row = int(jumps.argmax())
     at_end = row >= len(jumps) // 2
     wrong = row + 1 if at_end else row
-    return UserError(
+    return advise(
         f"{where}: line {rows.lines[wrong]}: {format_time(rows.times[wrong])} is "
         f"{jumps[row]:,} steps ({frequency.describe()}) "
-        f"{'after the time before' if at_end else 'before the time after'} it; correct "
-        "it, or pass a longer step by --every."
+        f"{'after the time before' if at_end else 'before the time after'} it",
+        "correct it, or pass a longer step by --every",
+        "correct it",
     )
 
 

@@ -5,16 +5,16 @@ No value is invented here: a step or a cell that the file lacks is NaN.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from shared.core.errors import UserError, check_at_least
+from shared.core.files import hash_file
 from shared.core.text import shorten
-from shared.data.missing_codes import find_codes
 from shared.data.series.cleaning import (
     Rows,
     combine_rows,
@@ -25,21 +25,17 @@ from shared.data.series.cleaning import (
 from shared.data.series.columns import Columns, choose_columns, suggest_series
 from shared.data.series.frequency import Frequency, parse_every
 from shared.data.series.grid import Series, choose_frequency, make_grid
+from shared.data.series.messages import advise, without_flags
 from shared.data.series.table_file import (
-    HEAD_ROWS,
     TableFile,
-    is_number,
     open_table,
     set_decimal,
     take_head,
 )
-from shared.data.series.times import Times, TimesError, check_format, parse_times
+from shared.data.series.table_rows import describe_codes, read_rows
+from shared.data.series.time_formats import check_format
 
 __all__ = ["Series", "SeriesTable", "TableOptions", "read_series"]
-
-LARGEST = 1e30  # float32 holds a little more
-TRUTH = {"true": 1.0, "false": 0.0}
-MOST_CODES = 5  # that are told
 
 
 @dataclass(frozen=True)
@@ -119,29 +115,35 @@ def read_series(options: TableOptions) -> SeriesTable:
     behind the last value of the target are kept: they are the known future.
 
     Raises:
-        UserError: If the file has another form. Names line and column.
+        UserError: If the file has another form. Names line and column. It names flags
+            of a recipe only if no frequency is given: a saved run has none.
     """
+    with nullcontext() if options.frequency is None else without_flags():
+        return _read_series(options)
+
+
+def _read_series(options: TableOptions) -> SeriesTable:
     step = parse_every(options.every) if options.every is not None else None
     check_at_least(options, {"limit": 1})
     if options.time_format is not None:
         check_format(options.time_format)
     remarks: list[str] = []
-    table, sha256 = open_table(options.file, options.encoding, options.limit)
+    table = open_table(options.file, options.encoding, options.limit)
     head = take_head(table)
-    if not len(head) and len(table.lines) <= HEAD_ROWS:
-        raise UserError(f"{table.path}: all rows below its header are empty.")
     columns = choose_columns(table, head, options, remarks)
     table = set_decimal(table, columns.numbers, head, options.decimal)
     if table.decimal == "," and options.decimal == "auto":
         remarks.append("numbers have decimal commas")
-    rows, names, times = _read_rows(table, columns, head, options, remarks)
-    if times.has_fraction and step is None:
-        raise UserError(
-            f"{table.path}: column {columns.time!r} has fractions of a second; pass "
-            "--every, e.g. --every 1s, to combine rows."
-        )
+    found = read_rows(table, columns, head, options.time_format, remarks)
+    remarks += describe_codes(found.rows.values, found.rows.lines)
     where = f"{table.path}: column {shorten(columns.time, 60)!r}"
-    rows = sort_rows(rows, remarks)
+    if found.times.has_fraction and step is None:
+        raise advise(
+            f"{where} has fractions of a second",
+            "pass --every, e.g. --every 1s, to combine rows",
+            "write times in whole seconds",
+        )
+    rows = sort_rows(found.rows, remarks)
     others = [name for name in head if name not in
               (columns.time, columns.series, *columns.numbers)]  # fmt: skip
     candidate = (
@@ -153,16 +155,17 @@ def read_series(options: TableOptions) -> SeriesTable:
         if candidate is not None and find_repeats(rows).any():
             drop_copies(rows, where, remarks, candidate)
         rows = combine_rows(rows, step, options.how, where, remarks)
-    parts = _drop_empty(rows.split(), names, table, columns, remarks)
-    frequency = choose_frequency(parts, names, where, options.frequency or step)
+    parts = _drop_empty(rows.split(), found.names, table, columns, remarks)
+    frequency = choose_frequency(parts, found.names, where, options.frequency or step)
     series = tuple(
-        make_grid(names[code], part, frequency, where, remarks) for code, part in parts
+        make_grid(found.names[code], part, frequency, where, remarks)
+        for code, part in parts
     )
     _check_constant(series, table, columns, options, remarks)
     remarks.append(f"step: {frequency.describe()}")
     return SeriesTable(
         path=options.file,
-        sha256=sha256,
+        sha256=hash_file(options.file),
         series=series,
         frequency=frequency,
         time=columns.time,
@@ -170,108 +173,10 @@ def read_series(options: TableOptions) -> SeriesTable:
         inputs=columns.inputs,
         known=columns.known,
         series_column=columns.series,
-        time_format=times.time_format,
+        time_format=found.times.time_format,
         decimal=table.decimal,
         remarks=remarks,
     )
-
-
-def _read_rows(
-    table: TableFile,
-    columns: Columns,
-    head: pd.DataFrame,
-    options: TableOptions,
-    remarks: list[str],
-) -> tuple[Rows, list[str], Times]:
-    """Return the rows in the order of the file, and the names of the series."""
-    truths = [name for name in columns.numbers if _holds_truth(head[name])]
-    for name in columns.numbers:
-        filled = head[name].dropna()
-        if len(filled) and name not in truths and not is_number(filled):
-            raise table.refuse_cell(
-                name,
-                filled.index[0],
-                "text, and a column of numbers is needed; take another column, or "
-                "write each category as a column of 0 and 1",
-            )
-    text = [columns.time, *([columns.series] if columns.series else []), *truths]
-    numbers = [name for name in columns.numbers if name not in truths]
-    cells = table.read(text, numbers)
-    if table.is_unfinished:
-        remarks.append(
-            f"line {table.lines[-1]}, the last one, has no line end: if the file was "
-            "cut there, its last value is wrong"
-        )
-    times = _read_times(table, cells.pop(columns.time), options.time_format)
-    if times.remark:
-        remarks.append(times.remark)
-    codes, names = np.zeros(len(cells), np.int64), [""]
-    if columns.series is not None:
-        codes, names = _read_names(table, cells.pop(columns.series))
-    for name in truths:
-        cells[name] = _read_truths(table, cells[name])
-        remarks.append(f"{name!r}: true is 1, false is 0")
-    lines = cells.index.to_numpy(np.int64)
-    values = {name: cells[name].to_numpy(np.float64) for name in columns.numbers}
-    for name, column in values.items():
-        wrong = np.abs(column) > LARGEST
-        if wrong.any():
-            raise table.refuse_cell(
-                name,
-                int(lines[wrong.argmax()]),
-                "no number that can be learned; correct it, or leave the cell empty",
-            )
-    _tell_codes(values, lines, remarks)
-    return Rows(times.times, codes, lines, values), names, times
-
-
-def _read_times(table: TableFile, cells: pd.Series, time_format: str | None) -> Times:
-    try:
-        return parse_times(cells, time_format)
-    except TimesError as error:
-        raise table.refuse_cell(str(cells.name), error.line, str(error)) from None
-
-
-def _read_names(table: TableFile, cells: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return the code of each row's series, int64, and the names by code, sorted."""
-    cells = cells.str.strip()
-    missing = cells.isna() | (cells == "")
-    if missing.any():
-        raise table.refuse_cell(
-            str(cells.name), cells.index[missing][0], "every row needs its series"
-        )
-    codes, names = pd.factorize(cells, sort=True)
-    return codes.astype(np.int64), [str(name) for name in names]
-
-
-def _holds_truth(cells: pd.Series) -> bool:
-    filled = cells.dropna().astype(str).str.strip().str.lower()
-    return len(filled) > 0 and bool(filled.isin(list(TRUTH)).all())
-
-
-def _read_truths(table: TableFile, cells: pd.Series) -> pd.Series:
-    """Return true and false as 1 and 0, float64."""
-    values = cells.str.strip().str.lower().map(TRUTH)
-    wrong = values.isna() & cells.notna()
-    if wrong.any():
-        raise table.refuse_cell(
-            str(cells.name), cells.index[wrong][0], "neither true nor false"
-        )
-    return values.astype(np.float64)
-
-
-def _tell_codes(
-    values: dict[str, np.ndarray], lines: np.ndarray, remarks: list[str]
-) -> None:
-    """Tell numbers that probably mark missing values. They are not changed."""
-    for name, column in values.items():
-        for code in find_codes(pd.DataFrame({name: column}, copy=False))[:MOST_CODES]:
-            count = len(code.rows)
-            remarks.append(
-                f"{shorten(name, 60)!r} is {code.value:g} in {count:,} "
-                f"row{'s' if count > 1 else ''}, first in line {lines[code.rows[0]]}: "
-                "if this marks a missing value, leave these cells empty"
-            )
 
 
 def _drop_empty(

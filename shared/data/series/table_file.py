@@ -6,15 +6,13 @@ import codecs
 import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from shared.core.errors import UserError
-from shared.core.files import hash_file
 from shared.core.text import shorten
 from shared.data.delimited import (
     COMMENT,
@@ -24,6 +22,8 @@ from shared.data.delimited import (
     is_written,
     read_table,
 )
+from shared.data.series.messages import TableError, advise, refuse_cell
+from shared.data.series.parquet_table import ParquetTable, open_parquet
 from shared.data.unpack import read_packed
 
 HEAD_BYTES = 1 << 16
@@ -75,69 +75,21 @@ class TableFile(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ParquetTable:
-    """A table in a Parquet file. Its lines are the numbers of its rows, from 1."""
-
-    path: Path
-    names: tuple[str, ...]
-    cells: pd.DataFrame
-    header_line: int = 0
-    is_unfinished: bool = False
-    decimal: str = "."
-
-    @property
-    def lines(self) -> np.ndarray:
-        """The number of each row, int64."""
-        return self.cells.index.to_numpy()
-
-    def read(self, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-        """Return columns by name: times and text as they are, then float64.
-
-        Raises:
-            UserError: If a cell is no number. Names row and column.
-        """
-        columns: dict[str, Any] = {}
-        for name in text:
-            cells = self.cells[name]
-            is_time = cells.dtype.kind == "M" or isinstance(
-                cells.dtype, pd.DatetimeTZDtype
-            )
-            columns[name] = cells if is_time else cells.astype(str).where(cells.notna())
-        for name in numbers:
-            cells = self.cells[name]
-            values = pd.to_numeric(cells, errors="coerce").astype(np.float64)
-            wrong = (values.isna() & cells.notna()) | (cells.dtype.kind in "mM")
-            if wrong.any():
-                raise self.refuse_cell(name, cells.index[wrong][0], "no number")
-            columns[name] = values
-        return pd.DataFrame(columns).dropna(how="all")
-
-    def refuse_cell(self, name: str, line: int, problem: str) -> UserError:
-        """Return the error for a cell; `line` is the number of its row."""
-        cell = self.cells[name].loc[line]
-        text = (
-            "the cell is empty, "
-            if pd.isna(cell)
-            else f"{shorten(str(cell), 60)!r} is "
-        )
-        return UserError(
-            f"{self.path}: row {line}, column {shorten(name, 60)!r}: {text}{problem}."
-        )
-
-
 def open_table(
-    path: Path, encoding: str = "auto", limit: int | None = None
-) -> tuple[TableFile, str]:
-    """Return a table, and the SHA-256 of its file.
-
-    Commas, semicolons, tabs or vertical bars separate the cells of text: the header and
-    the first rows show which.
+    path: Path,
+    encoding: str | None = "auto",
+    limit: int | None = None,
+    delimiter: str | None = None,
+) -> TableFile:
+    """Return a table.
 
     Args:
         path: Text, plain or packed (.gz, .zip, .xz), or Parquet.
-        encoding: Of text. auto: UTF-8, or UTF-16 with a byte order mark.
+        encoding: Of text. auto: UTF-8, or UTF-16 with a byte order mark. None: the
+            same, and other bytes become a replacement character.
         limit: Rows to read at most.
+        delimiter: Between cells of text. None: commas, semicolons, tabs or vertical
+            bars, as the header and the first rows show.
 
     Raises:
         UserError: If the file is missing, has another form, or is no text in this
@@ -149,25 +101,36 @@ def open_table(
         raise UserError(f"{path}: there is no such file.")
     start = _read_start(path)
     if start.startswith(PARQUET):
-        return _open_parquet(path, limit), hash_file(path)
+        return open_parquet(path, limit)
     content = read_packed(path)
     for signature, kind in SIGNATURES.items():
         if content.startswith(signature):
             raise UserError(f"{path}: is no text but {kind}.")
-    content = _recode(content, encoding, path)
-    delimiter = _find_delimiter(content)
+    if encoding is not None:
+        content = _recode(content, encoding, path)
+    if delimiter is None:
+        delimiter = _find_delimiter(content)
     table = read_table(path, delimiter, limit, content)
     _check_header(table)
-    return table, hash_file(path)
+    return table
 
 
 def take_head(table: TableFile) -> pd.DataFrame:
-    """Return the first rows of all columns, as text."""
+    """Return the first rows of all columns, as text.
+
+    Raises:
+        UserError: If all rows are empty.
+    """
     if isinstance(table, ParquetTable):
-        head = dataclasses.replace(table, cells=table.cells.iloc[:HEAD_ROWS])
-        return head.read(table.names, [])
-    head = dataclasses.replace(table, lines=table.lines[:HEAD_ROWS])
-    return head.read(table.names, [])
+        first = dataclasses.replace(table, cells=table.cells.iloc[:HEAD_ROWS])
+    else:
+        first = dataclasses.replace(table, lines=table.lines[:HEAD_ROWS])
+    head = first.read(table.names, [])
+    if not len(head):
+        head = table.read(table.names, []).iloc[:HEAD_ROWS]
+    if not len(head):
+        raise UserError(f"{table.path}: all rows below its header are empty.")
+    return head
 
 
 def is_number(cells: pd.Series) -> bool:
@@ -208,11 +171,15 @@ def set_decimal(
     comma = any(cells.map(DECIMAL_COMMA.fullmatch).notna().any() for cells in marked)
     alike = [cells.str.strip().map(THOUSANDS.fullmatch).notna() for cells in marked]
     if all(cells.all() for cells in alike):
-        raise table.refuse_cell(
+        problem = "a number with decimals, or with a mark between thousands"
+        raise refuse_cell(
+            table,
             str(marked[0].name),
             marked[0].index[0],
-            "a number with decimals, or with a mark between thousands; pass "
-            "--decimal . or --decimal , (a mark between thousands is not read)",
+            f"{problem}; pass --decimal . or --decimal , (a mark between thousands is "
+            "not read)",
+            f"{problem}; write no mark between thousands, and not three decimals in "
+            "all rows",
         )
     return dataclasses.replace(table, decimal="," if comma else ".")
 
@@ -245,15 +212,18 @@ def _recode(content: bytes, encoding: str, path: Path) -> bytes:
         codecs.lookup(encoding)
         text = content.decode(encoding)
     except LookupError:
-        raise UserError(
-            f"--encoding {shorten(encoding)!r}: is no encoding; take utf-8, cp1252, "
-            "latin-1 or utf-16."
+        problem = f"{shorten(encoding)!r}: is no encoding"
+        raise TableError(
+            f"--encoding {problem}; take utf-8, cp1252, latin-1 or utf-16.",
+            f"{path}: {problem}.",
         ) from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}: line {line} is no text in {encoding}; save the file in UTF-8, or "
-            "pass its --encoding, e.g. cp1252 (Western Windows) or latin-1."
+        raise advise(
+            f"{path}: line {line} is no text in {encoding}",
+            "save the file in UTF-8, or pass its --encoding, e.g. cp1252 (Western "
+            "Windows) or latin-1",
+            f"save the file in {encoding.upper()}",
         ) from None
     return content if encoding == "utf-8" else text.encode()
 
@@ -287,27 +257,3 @@ def _check_header(table: Table) -> None:
             f"{table.path}: line {table.header_line} holds numbers, so the header is "
             "missing; write the names of the columns in the first line."
         )
-
-
-def _open_parquet(path: Path, limit: int | None) -> ParquetTable:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise UserError(
-            f"{path}: reading Parquet needs one more package: pip install pyarrow."
-        ) from None
-    try:
-        cells = parquet.read_table(path).to_pandas(ignore_metadata=True)
-    except (OSError, ArrowException) as error:
-        raise UserError(
-            f"{path}: cannot be read ({shorten(str(error), 100)})."
-        ) from None
-    cells = cells.iloc[:limit]
-    cells.columns = cells.columns.astype(str)
-    if not len(cells):
-        raise UserError(f"{path}: holds no row; name another file.")
-    if cells.columns.has_duplicates:
-        name = cells.columns[cells.columns.duplicated()][0]
-        raise UserError(f"{path}: two columns are named {shorten(name)!r}; rename one.")
-    cells.index = pd.RangeIndex(1, len(cells) + 1)
-    return ParquetTable(path, tuple(cells.columns), cells)

@@ -8,28 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from shared.core.errors import UserError
 from shared.core.text import shorten
-
-FORMATS = ("iso", "day-first", "month-first", "epoch-s", "epoch-ms", "year", "quarter")
-EPOCH_SECONDS = (1e8, 4.2e9)  # from 1973 to 2103: few other columns lie there
-EPOCH_MILLISECONDS = (1e11, 4.2e12)
-YEARS = (1000, 2999)
-ISO = re.compile(r"\d{4}-\d{1,2}(-\d{1,2}([ T].*)?)?", re.ASCII)
-QUARTER = re.compile(r"\d{4}[- ]?[Qq][1-4]", re.ASCII)
-PARTS = re.compile(
-    r"(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})"
-    r"(?:([ T])\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[AaPp][Mm])?)?",
-    re.ASCII,
+from shared.data.series.time_formats import (
+    PARTS,
+    QUARTER,
+    TimesError,
+    find_format,
+    find_year,
+    make_form,
+    try_form,
 )
-"""A date of three numbers, then perhaps a time of day."""
+
 WITH_ZONE = re.compile(r"[^T ]+[T ]\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)", re.ASCII)
-MONTH_NAMES = (
-    "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y",
-    "%b-%Y", "%d-%b-%Y %H:%M", "%d-%b-%Y %H:%M:%S", "%d %b %Y %H:%M",
-)  # fmt: skip
-"""English forms with names of months."""
-EXAMPLES = "e.g. 2009-12-31 23:50 or 31.12.2009 23:50"
 ZONES_MIXED = (
     "a time {this} a zone, and line {line} {other}; write an offset (+01:00 or Z) in "
     "all rows or in none"
@@ -54,33 +44,6 @@ class Times:
     has_fraction: bool = False
 
 
-class TimesError(ValueError):
-    """A column that holds no times.
-
-    Attributes:
-        line: Index of the row at fault.
-        holds_times: Whether the cells are times all the same, in a form that is open.
-    """
-
-    def __init__(self, problem: str, line: int, holds_times: bool = False):
-        super().__init__(problem)
-        self.line = line
-        self.holds_times = holds_times
-
-
-def check_format(time_format: str) -> None:
-    """Refuse a form of times that is none.
-
-    Raises:
-        UserError: With the forms that are accepted.
-    """
-    if time_format not in FORMATS and "%" not in time_format:
-        raise UserError(
-            f"--time-format {shorten(time_format)!r}: takes {', '.join(FORMATS)}, or a "
-            "form such as '%d.%m.%y %H:%M'."
-        )
-
-
 def parse_times(cells: pd.Series, time_format: str | None = None) -> Times:
     """Return a column of times. Those with a zone or an offset become UTC.
 
@@ -99,7 +62,7 @@ def parse_times(cells: pd.Series, time_format: str | None = None) -> Times:
         return _finish(cells, "iso")
     numbers = _read_numbers(cells)
     if time_format is None:
-        time_format = _find_format(cells, numbers)
+        time_format = find_format(cells, numbers)
     if time_format in ("epoch-s", "epoch-ms", "year"):
         return _parse_numbers(cells, numbers, time_format)
     cells = cells.astype(str)
@@ -122,104 +85,28 @@ def _read_numbers(cells: pd.Series) -> np.ndarray | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
-def _find_format(cells: pd.Series, numbers: np.ndarray | None) -> str:
-    """Return the form of a column; text is judged by its first cell."""
-    if numbers is not None:
-        if (numbers == np.floor(numbers)).all() and _lie_in(numbers, YEARS):
-            return "year"
-        if _lie_in(numbers, (19_000_101, 21_001_231)):
-            return "%Y%m%d"
-        if _lie_in(numbers, EPOCH_SECONDS):
-            return "epoch-s"
-        if _lie_in(numbers, EPOCH_MILLISECONDS):
-            return "epoch-ms"
-        raise TimesError(
-            "a number that is neither a year, nor seconds or milliseconds since 1970",
-            cells.index[0],
-        )
-    first = str(cells.iloc[0]).strip()
-    if QUARTER.fullmatch(first):
-        return "quarter"
-    if ISO.fullmatch(first):
-        return "iso"
-    found = PARTS.fullmatch(first)
-    if found is not None:
-        return _find_order(cells.astype(str).str.strip(), found)
-    for form in MONTH_NAMES:
-        if pd.notna(pd.to_datetime(first, format=form, errors="coerce")):
-            return form
-    raise TimesError(f"no time; write it as in all rows, {EXAMPLES}", cells.index[0])
-
-
-def _lie_in(numbers: np.ndarray, bounds: tuple[float, float]) -> bool:
-    return bool(numbers.min() >= bounds[0] and numbers.max() <= bounds[1])
-
-
-def _find_order(cells: pd.Series, first: re.Match[str]) -> str:
-    """Return whether day or month comes first, from the whole column."""
-    if len(first[1]) == 4:
-        return _make_form(first, "%Y", "%m", "%d")
-    if first[2] == ".":
-        return "day-first"  # nobody writes months first with dots
-    by_day = _try(cells, _make_form(first, "%d", "%m", _year(first)))
-    by_month = _try(cells, _make_form(first, "%m", "%d", _year(first)))
-    wrong_day, wrong_month = by_day.isna(), by_month.isna()
-    if wrong_day.any() or wrong_month.any():
-        return "month-first" if wrong_month.sum() < wrong_day.sum() else "day-first"
-    if (by_day == by_month).all():
-        return "day-first"
-    raise TimesError(
-        "ambiguous: in all rows, day and month may stand in either order; pass "
-        "--time-format day-first or --time-format month-first",
-        cells.index[int((by_day != by_month).to_numpy().argmax())],
-        holds_times=True,
-    )
-
-
-def _year(found: re.Match[str]) -> str:
-    return "%y" if len(found[4]) == 2 else "%Y"
-
-
-def _make_form(found: re.Match[str], *parts: str) -> str:
-    """Return the strptime form of a date, with the separators of a cell."""
-    form = found[2].join(parts)
-    if found[5]:
-        hours = "%I:%M" if found[8] else "%H:%M"
-        form += found[5] + hours + (":%S" if found[6] else "")
-        form += ".%f" if found[7] else ""
-        form += found[8][:-2] + "%p" if found[8] else ""
-    return form
-
-
-def _try(cells: pd.Series, form: str) -> pd.Series:
-    """Return the times of cells that have this form; NaT for the others."""
-    try:
-        return pd.to_datetime(cells, format=form, errors="coerce")
-    except ValueError as error:
-        raise UserError(
-            f"--time-format {shorten(form)!r}: cannot be used "
-            f"({shorten(str(error), 100)})."
-        ) from None
-
-
 def _parse_parts(cells: pd.Series, time_format: str) -> Times:
     found = PARTS.fullmatch(cells.iloc[0])
     if found is None:
         raise TimesError(f"no time with the {time_format[:-6]} first", cells.index[0])
     parts = ("%d", "%m") if time_format == "day-first" else ("%m", "%d")
-    times = _parse_form(cells, _make_form(found, *parts, _year(found)), time_format)
+    times = _parse_form(cells, make_form(found, *parts, find_year(found)), time_format)
     remark = f"times have the {time_format[:-6]} first, as in {shorten(cells.iloc[0])}"
     return Times(times.times, time_format, remark, times.has_fraction)
 
 
 def _parse_form(cells: pd.Series, form: str, time_format: str) -> Times:
-    parsed = _try(cells, form)
+    parsed = try_form(cells, form)
     wrong = parsed.isna()
     if wrong.any():
-        raise TimesError(
+        right = cells[~wrong]
+        example = f", as {shorten(right.iloc[0], 60)}" if len(right) else ""
+        problem = (
             f"no time of the form {shorten(form, 60)!r}; write it in the same form in "
-            "all rows, or pass --time-format",
-            cells.index[wrong][0],
+            f"all rows{example}"
+        )
+        raise TimesError(
+            f"{problem}, or pass --time-format", cells.index[wrong][0], plain=problem
         )
     return _finish(parsed, time_format)
 

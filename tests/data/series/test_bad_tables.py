@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from shared.core.errors import UserError
+from shared.data.series.frequency import Frequency
 from shared.data.series.reading import TableOptions, read_series
 
 NAN = float("nan")
@@ -141,7 +142,10 @@ TABLE = [
         "line 2, column 'sales': 'red' is text, and a column of numbers is needed",
     ),
     BadTable(
-        "infinity", days("3", "inf", "4"), {}, "line 3, column 'sales': .* learned"
+        "infinity",
+        days("3", "inf", "4"),
+        {},
+        "line 3, column 'sales': 'inf' is no number",
     ),
     BadTable(
         "a number too large", days("3", "1e300", "4"), {}, "line 3, column 'sales'"
@@ -226,7 +230,7 @@ TABLE = [
         "a code for missing values",
         days("3", "4", "-999", "6", "3", "-999", "5"),
         {},
-        "'sales' is -999 in 2 rows, first in line 4",
+        r"'sales' is -999 in 2 rows \(lines 4, 7\)",
         [3, 4, -999, 6, 3, -999, 5],
     ),
     BadTable(
@@ -496,6 +500,35 @@ def test_an_odd_table_is_mended_and_told(tmp_path, case):
     for remark in table.remarks:
         assert "\n" not in remark
         assert not remark.endswith(".")
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
+def test_a_saved_run_names_no_flag_but_the_file(tmp_path, case):
+    path = tmp_path / case.file
+    path.write_bytes(case.content)
+    for seconds in (3_600, 86_400):
+        saved = Frequency("second", seconds)
+        try:
+            table = read_series(TableOptions(path, frequency=saved, **case.options))
+        except UserError as error:
+            sentences = [str(error)]
+        else:
+            sentences = table.remarks
+        for sentence in sentences:
+            assert not re.search(r"--(?!file\b)[a-z]", sentence), sentence
+            assert "\n" not in sentence
+
+
+def test_a_saved_run_says_what_to_do_without_flags(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_bytes(hours((6, "2024-01-01 05:07,6.5")))
+    with pytest.raises(UserError) as caught:
+        read_series(TableOptions(path, frequency=Frequency("second", 3_600)))
+    assert str(caught.value) == (
+        f"{path}: column 'date': line 7: 2024-01-01 05:07 is not on the grid of the "
+        "other times (every hour); correct it, or combine the rows before: the run "
+        "needs one every hour."
+    )
 
 
 def test_the_table_is_long_and_its_names_differ():

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from shared.core.errors import UserError
-from shared.data.series.times import TimesError, check_format, parse_times
+from shared.data.series.time_formats import TimesError, check_format
+from shared.data.series.times import parse_times
 
 
 def parse(*cells, time_format=None):

@@ -110,6 +110,8 @@ class Splits:
         test_depends_on_seed: Whether another seed has other test examples, although
             the labels may look the same.
         mask_side: On which side masked padding is; None without a mask.
+        kept: Arrays that a later forecast beyond the data starts from. A run keeps them
+            as `latest.npz`.
     """
 
     data: str
@@ -122,3 +124,4 @@ class Splits:
     is_sample: bool = False
     test_depends_on_seed: bool = False
     mask_side: Literal["left", "right"] | None = None
+    kept: dict[str, np.ndarray] = field(default_factory=dict)

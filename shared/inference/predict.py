@@ -1,18 +1,18 @@
-"""Forecast the steps after the last row of a series, with a trained run.
+"""Forecast the steps after the end of a series, with a trained run.
 
     make predict RUN=series-gru
     make predict RUN=series-gru FILE=sales-march.csv
     python -m shared.inference.predict results/runs/series-gru/FOLDER --file newer.csv
 
-Takes a recipe name (its newest finished run) or a run folder, of a series or a weather
-recipe. All flags of the training are known from the run. Without a file, it reads the
-file of the run, as it is now, or else the last steps that the run has kept. It writes
-forecast.csv and forecast.png into a new folder `forecasts/<time>` of the run.
+Takes a recipe name (its newest finished run) or a run folder, of a series, weather or
+sine recipe. All flags of the training are known from the run. Without a file, it reads
+the file of the run, as it is now, or else the last steps that the run has kept. A sine
+goes on from the end of its generated test series. It writes forecast.csv and
+forecast.png into a new folder `forecasts/<time>` of the run.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import sys
 import tempfile
@@ -33,13 +33,8 @@ from shared.core.backend import (
 from shared.core.errors import UserError
 from shared.core.files import check_place, read_umask, to_csv, write_text
 from shared.core.flags import one_line_errors, parse
-from shared.core.recipes import load_recipe
 from shared.core.text import shorten
-from shared.data.weather.dataset import WeatherConfig
-from shared.inference.rebuild import restore_config
-from shared.inference.series_forecast import SeriesForecast, forecast_series
-from shared.inference.series_run import read_layout
-from shared.inference.weather_forecast import WeatherForecast, forecast_weather
+from shared.inference.predictors import Forecast, find_predictor
 from shared.plots.forecast_figure import draw_forecast_beyond
 from shared.runs.groups import choose_runs
 from shared.runs.reader import RUNS, Run
@@ -68,9 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_line_errors("--to"):
         options = parse(Options, flags, "python -m shared.inference.predict", __doc__)
         run = choose_run(options.run, options.results_dir)
-        weather = find_weather(run)
-        if weather is None:
-            read_layout(run)  # refuses before TensorFlow starts
+        predictor = find_predictor(run)
+        predictor.check(run)
         target = options.to or _name_folder(run)
         if target.exists() and not target.is_dir():
             raise UserError(f"--to {shorten(str(target))}: is no folder; name another.")
@@ -80,10 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import_keras()
         set_up_numbers(run.settings.get("precision", "float32"))
         print(f"Run: {run.path}")
-        if weather is None:
-            found = forecast_series(run, options.file)
-        else:
-            found = forecast_weather(run, weather, options.file)
+        found = predictor.forecast(run, options.file)
         print(f"Read: {found.source}")
         for sentence in found.remarks:
             print(f"  {sentence}")
@@ -107,31 +98,14 @@ def choose_run(name: str, root: Path) -> Run:
     return run
 
 
-def find_weather(run: Run) -> WeatherConfig | None:
-    """Return the weather settings of a run; None if it is no weather run.
-
-    Raises:
-        UserError: If its recipe has other settings today.
-    """
-    recipe = load_recipe(run.recipe)
-    if recipe is None or not isinstance(
-        getattr(recipe.Config(), "weather", None), WeatherConfig
-    ):
-        return None
-    config, _ = restore_config(recipe.Config(), run.settings)
-    if run.config["data_facts"].get("is_sample"):
-        return dataclasses.replace(config.weather, data="sample", data_dir=None)
-    return config.weather
-
-
 def _name_folder(run: Run) -> Path:
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
     return run.path / "forecasts" / stamp
 
 
-def _write(found: SeriesForecast | WeatherForecast, run: Run, target: Path) -> None:
+def _write(found: Forecast, run: Run, target: Path) -> None:
     """Write table and picture. A new folder appears complete."""
-    title = f"{run.recipe} on {run.data}: forecast beyond the last row"
+    title = f"{run.recipe} on {run.data}: forecast beyond the last value"
     figure = draw_forecast_beyond(found.to_panels(), title)
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".forecast-", dir=target.parent))
@@ -148,7 +122,7 @@ def _write(found: SeriesForecast | WeatherForecast, run: Run, target: Path) -> N
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _show(found: SeriesForecast | WeatherForecast) -> None:
+def _show(found: Forecast) -> None:
     rows = found.to_rows()
     table = Table(*map(str, rows[0]))
     for row in rows[:FIRST_ROWS]:

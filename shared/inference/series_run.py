@@ -55,14 +55,8 @@ def read_layout(run: Run) -> Layout:
     Raises:
         UserError: If it has none that this version reads.
     """
-    facts = run.config["data_facts"].get("layout")
-    if facts is None:
-        raise UserError(
-            f"{run.path}: a run of {run.recipe} cannot forecast beyond its data; the "
-            "recipes series-* and weather-* can."
-        )
     try:
-        layout = Layout.from_json(facts)
+        layout = Layout.from_json(run.config["data_facts"]["layout"])
         _check_layout(layout)
     except DAMAGES as error:
         raise UserError(
@@ -163,21 +157,27 @@ def _unpack_latest(arrays: dict[str, np.ndarray], layout: Layout) -> list[Filled
     """Return the series in the arrays of `latest.npz`; ValueError if one is wrong."""
     names, lengths, times = arrays["names"], arrays["lengths"], arrays["times"]
     values, measured = arrays["values"], arrays["is_measured"]
+    # Runs of older versions did not keep which values are stale.
+    stale = arrays.get("is_stale", np.zeros(measured.shape, bool))
     if names.dtype.kind != "U" or lengths.dtype.kind not in "iu":
         raise ValueError("its series have no names or lengths")
     if not len(names) or names.shape != lengths.shape or lengths.min() < 1:
         raise ValueError("a series has no steps")
     total = int(lengths.sum())
-    shapes = (values.shape, times.shape, measured.shape)
-    if shapes != ((total, len(layout.columns)), (total,), (total,)):
+    shapes = (values.shape, times.shape, measured.shape, stale.shape)
+    if shapes != ((total, len(layout.columns)), (total,), (total,), (total,)):
         raise ValueError("its arrays do not fit each other")
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         raise ValueError("it holds values that are no numbers")
-    if times.dtype.kind != "M" or np.isnat(times).any() or measured.dtype.kind != "b":
+    if times.dtype.kind != "M" or np.isnat(times).any():
         raise ValueError("it holds times that are no times")
+    if measured.dtype.kind != "b" or stale.dtype.kind != "b":
+        raise ValueError("it does not say which values were measured")
     stops = np.cumsum(lengths)
     return [
-        _rebuild(str(name), times[part], values[part], measured[part], layout)
+        _rebuild(
+            str(name), times[part], values[part], measured[part], stale[part], layout
+        )
         for name, part in zip(names, map(slice, stops - lengths, stops), strict=True)
     ]
 
@@ -187,6 +187,7 @@ def _rebuild(
     times: np.ndarray,
     values: np.ndarray,
     measured: np.ndarray,
+    stale: np.ndarray,
     layout: Layout,
 ) -> FilledSeries:
     """Return a series; ValueError if its times are not a grid, or it has no value."""
@@ -202,7 +203,7 @@ def _rebuild(
         values={column: values[:, k] for k, column in enumerate(layout.columns)},
         lines=np.zeros(len(times), np.int64),
         is_measured=measured,
-        is_stale=np.zeros(len(times), bool),
+        is_stale=stale,
         num_observed=int(np.flatnonzero(measured)[-1]) + 1,
         num_filled={},
     )

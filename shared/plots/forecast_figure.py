@@ -29,12 +29,14 @@ class ForecastPanel:
 
     Attributes:
         title: Of the panel; may be empty.
-        past_times: datetime64, (num_past,).
+        past_times: datetime64, or numbers of samples, (num_past,).
         past: (num_past,): what was measured; NaN where it was not.
         times: datetime64, (horizon,).
         forecast: (horizon,).
         intervals: Level -> lower and upper ends, each (horizon,).
         quantity: Label of the axis.
+        best: (horizon,): the best possible forecast; None if it is not known.
+        across: Label of the axis of times; empty for dates.
     """
 
     title: str
@@ -44,6 +46,8 @@ class ForecastPanel:
     forecast: np.ndarray
     intervals: dict[float, tuple[np.ndarray, np.ndarray]]
     quantity: str
+    best: np.ndarray | None = None
+    across: str = ""
 
 
 def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:

@@ -8,6 +8,7 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `kernels.json`: the kernel planned for each recurrent layer, and the one that ran;
 - `best.keras`: the model of the best epoch on validation;
 - `predictions.npz`: its test predictions, those of the baselines, and the targets;
+- `latest.npz`: of a weather record, the last rows, from which a forecast can start;
 - `curves.png`: score and loss; forecasts have more pictures.
 
 Every file appears whole or not at all. `summary.json` says `unfinished` from the start
@@ -160,6 +161,8 @@ class RunFolder:
         }
         self._config = config
         self._appear(config)
+        if data.kept:
+            self.write_arrays("latest", data.kept)
         reset_peak_memory()  # the memory of the baselines does not count
 
     def update_settings(self, jit_compile: bool, **values: Any) -> None:

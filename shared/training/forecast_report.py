@@ -138,6 +138,7 @@ def pack_latest(data: SeriesSplits) -> dict[str, np.ndarray]:
         "lengths": np.array([len(one.times) for one in data.latest]),
         "times": np.concatenate([one.times for one in data.latest]),
         "is_measured": np.concatenate([one.is_measured for one in data.latest]),
+        "is_stale": np.concatenate([one.is_stale for one in data.latest]),
         "values": np.concatenate(
             [np.stack([one.values[c] for c in columns], axis=1) for one in data.latest]
         ),

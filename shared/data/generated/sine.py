@@ -139,16 +139,8 @@ def make_sine(config: SineConfig, seed: int) -> Splits:
         config: After `validate`.
         seed: Sets noise and phases.
     """
-    random = np.random.default_rng([seed, 0x51E])
+    samples = draw_samples(config, seed)
     span = config.lookback + config.delay
-    if config.phase == "random":
-        phases = random.uniform(0, 2 * math.pi, (config.points, 1))
-        samples = np.sin(phases + config.rate * np.arange(span))
-        samples += random.normal(0, config.noise, samples.shape)
-    else:
-        series = np.sin(config.rate * np.arange(config.points))
-        series += random.normal(0, config.noise, len(series))
-        samples = np.lib.stride_tricks.sliding_window_view(series, span)
     parts = {}
     first = 0
     for part in PARTS:
@@ -172,6 +164,29 @@ def make_sine(config: SineConfig, seed: int) -> Splits:
         facts={"origin": "generated"},
         task=Regression(quantity="sample"),
     )
+
+
+def draw_samples(config: SineConfig, seed: int) -> np.ndarray:
+    """Return the noisy samples of all windows with their targets.
+
+    Args:
+        config: After `validate`.
+        seed: Sets noise and phases.
+
+    Returns:
+        float64, (num_windows, lookback + delay). The windows of a running series
+        overlap; with random phases each is of a sine of its own.
+    """
+    random = np.random.default_rng([seed, 0x51E])
+    span = config.lookback + config.delay
+    if config.phase == "random":
+        phases = random.uniform(0, 2 * math.pi, (config.points, 1))
+        samples = np.sin(phases + config.rate * np.arange(span))
+        samples += random.normal(0, config.noise, samples.shape)
+        return samples
+    series = np.sin(config.rate * np.arange(config.points))
+    series += random.normal(0, config.noise, len(series))
+    return np.lib.stride_tricks.sliding_window_view(series, span)
 
 
 def predict_bayes(config: SineConfig, windows: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from shared.data.sources import KERAS_CACHE, find_source, refuse_named_folder
 from shared.data.splits import Examples, Splits, TargetScale
 from shared.data.weather.cleaning import Observations, clean_records, list_sources
 from shared.data.weather.climate import DEPENDENCE, NUM_ROWS, Climate, make_climate
+from shared.data.weather.latest_rows import pack_latest
 from shared.data.weather.station_file import WIND_DIRECTION, read_records
 from shared.data.windows import Windows, find_starts, label_segments
 from shared.tasks.score import absolute_error
@@ -90,6 +91,11 @@ class WeatherConfig:
                 "shares above 0 that leave a part of the rows for the test, e.g. 0.5 "
                 "and 0.25."
             )
+
+    @property
+    def num_read(self) -> int:
+        """Rows from the first step of a window to its last, both included."""
+        return (self.lookback - 1) * self.sampling + 1
 
     @property
     def span(self) -> int:
@@ -202,6 +208,7 @@ def load_weather(config: WeatherConfig) -> WeatherSplits:
         ),
         task=Regression(absolute_error(unit), config.target),
         is_sample=climate is not None,
+        kept=pack_latest(observations, config.target, config.num_read),
         target=target,
     )
 
@@ -303,19 +310,11 @@ def _find_usable_starts(
             f"rows, and there are {len(times):,}; take fewer --lookback or --delay "
             "steps, a longer file, or a larger --limit."
         )
-    # Rows at whose time a value of that row or an earlier one was not known yet.
-    early = np.zeros(len(times), bool)
-    for row in np.flatnonzero(observations.known_at > times):
-        early[row : np.searchsorted(times, observations.known_at[row])] = True
-    segments = label_segments(observations.elapsed, observations.interval)
-    ahead = config.delay * config.sampling
     starts = {}
     for part, (first, stop) in bounds.items():
-        found = find_starts(segments, first, stop, config.span, config.stride)
-        last = found + config.span - ahead
-        interpolated = observations.interpolated[config.target][found + config.span]
-        starts[part] = found[~early[last] & ~interpolated]
+        starts[part] = find_usable(config, observations, first, stop)
         if not len(starts[part]):
+            segments = label_segments(observations.elapsed, observations.interval)
             lines = observations.lines[first:stop]
             place = f"lines {lines[0]} to {lines[-1]}" if len(lines) else "no row"
             longest = np.bincount(segments[first:stop]).max() if len(lines) else 0
@@ -326,6 +325,32 @@ def _find_usable_starts(
                 "shares, a longer file, or a larger --limit."
             )
     return starts
+
+
+def find_usable(
+    config: WeatherConfig, observations: Observations, first: int, stop: int
+) -> np.ndarray:
+    """Return the first row of every window of a part, int64, (num_windows,).
+
+    The window and its target cross no gap. At its end all its values were known. Its
+    target was measured.
+
+    Args:
+        config: Sets the windows.
+        observations: All rows.
+        first: First row of the part.
+        stop: Row after its last one.
+    """
+    times = observations.times
+    # Rows at whose time a value of that row or an earlier one was not known yet.
+    early = np.zeros(len(times), bool)
+    for row in np.flatnonzero(observations.known_at > times):
+        early[row : np.searchsorted(times, observations.known_at[row])] = True
+    segments = label_segments(observations.elapsed, observations.interval)
+    starts = find_starts(segments, first, stop, config.span, config.stride)
+    last = starts + config.num_read - 1
+    interpolated = observations.interpolated[config.target][starts + config.span]
+    return starts[~early[last] & ~interpolated]
 
 
 def make_features(

@@ -112,13 +112,13 @@ def attempt(random: Random, place: Path) -> str:
 def check_values(records, sheet: Sheet) -> None:
     """Compare every value that was read with what the file states."""
     rows = [row for row in sheet.rows if any(cell.strip() for cell in row[0])]
-    count = len(records.times)
+    count = len(records.rows.times)
     if sheet.is_cut:
         check(count <= len(rows), f"{count} rows of {len(rows)}")
         rows = rows[:count]
     check(count == len(rows), f"{count} rows, not {len(rows)}")
     expected = np.array([values for _, values in rows])
-    found = records.values[list(COLUMNS)].to_numpy()
+    found = np.column_stack([records.rows.values[name] for name in COLUMNS])
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     if sheet.is_cut and records.remarks:
         same[-1, -1] = True  # the last value may have been cut, and a line says so
@@ -127,7 +127,7 @@ def check_values(records, sheet: Sheet) -> None:
         problem = f"{found[row, column]}, not {expected[row, column]}"
         raise AssertionError(f"row {row}, {COLUMNS[column]}: {problem}")
     times = [read_time(cells[0]) for cells, _ in rows]
-    check(list(records.times) == times, "other times")
+    check(list(records.rows.times) == times, "other times")
 
 
 def read_time(cell: str) -> np.datetime64:

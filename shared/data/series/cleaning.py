@@ -186,7 +186,8 @@ def combine_rows(
         raise TableError(
             f"{where}: --every {step.every}: {apart}, more than this step; take a "
             "longer one, or omit --every.",
-            f"{where}: {apart}, and a step is {step.describe()}; take a finer file.",
+            f"{where}: {apart}, and the run needs one {step.describe()}; take a "
+            "finer file.",
         )
     starts = step.floor(rows.times)
     is_new = np.ones(len(starts), bool)

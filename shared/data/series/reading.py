@@ -135,7 +135,8 @@ def _read_series(options: TableOptions) -> SeriesTable:
     if table.decimal == "," and options.decimal == "auto":
         remarks.append("numbers have decimal commas")
     found = read_rows(table, columns, head, options.time_format, remarks)
-    remarks += describe_codes(found.rows.values, found.rows.lines)
+    for name, column in found.rows.values.items():
+        remarks += describe_codes(name, column, found.rows.lines)
     where = f"{table.path}: column {shorten(columns.time, 60)!r}"
     if found.times.has_fraction and step is None:
         raise advise(

@@ -101,11 +101,12 @@ def read_rows(
     return TableRows(Rows(times.times, codes, lines, values), names, times)
 
 
-def describe_codes(values: dict[str, np.ndarray], lines: np.ndarray) -> list[str]:
+def describe_codes(name: str, column: np.ndarray, lines: np.ndarray) -> list[str]:
     """Return a sentence for each number that probably marks missing values.
 
     Args:
-        values: Column -> float64, (num_rows,), NaN if missing. They are not changed.
+        name: Of the column.
+        column: float64, (num_rows,), NaN if missing. It is not changed.
         lines: int64, (num_rows,): of the rows in the file.
     """
     return [
@@ -113,7 +114,6 @@ def describe_codes(values: dict[str, np.ndarray], lines: np.ndarray) -> list[str
         f"{format_count(len(code.rows), 'row')} ({format_lines(lines[code.rows])}), "
         "far from its other values: if this marks a missing value, leave these cells "
         "empty"
-        for name, column in values.items()
         for code in find_codes(pd.DataFrame({name: column}, copy=False))[:MOST_CODES]
     ]
 
@@ -150,8 +150,10 @@ def _read_names(table: TableFile, cells: pd.Series) -> tuple[np.ndarray, list[st
 
 
 def _holds_truth(cells: pd.Series) -> bool:
-    filled = cells.dropna().astype(str).str.strip().str.lower()
-    return len(filled) > 0 and bool(filled.isin(list(TRUTH)).all())
+    filled = cells.dropna().astype(str)
+    if not len(filled) or filled.iloc[0].strip().lower() not in TRUTH:
+        return False
+    return bool(filled.str.strip().str.lower().isin(list(TRUTH)).all())
 
 
 def _read_truths(table: TableFile, cells: pd.Series) -> pd.Series:

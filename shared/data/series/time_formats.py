@@ -62,7 +62,7 @@ def check_format(time_format: str) -> None:
         accepted = f"{', '.join(FORMATS)}, or a form such as '%d.%m.%y %H:%M'."
         raise TableError(
             f"--time-format {shorten(time_format)!r}: takes {accepted}",
-            f"the form of times {shorten(time_format)!r} is none of {accepted}",
+            f"the form of times {shorten(time_format)!r}: takes {accepted}",
         )
 
 

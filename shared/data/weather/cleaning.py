@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import numpy as np
 import pandas as pd
 
 from shared.core.errors import UserError
-from shared.data.missing_codes import find_codes
+from shared.data.series.cleaning import Rows, compare_rows
+from shared.data.series.frequency import describe_seconds, find_mode
+from shared.data.series.messages import format_count, format_lines, format_time
+from shared.data.series.table_rows import describe_codes
 from shared.data.weather.station_file import (
     WIND_DIRECTION,
     WIND_GUST,
@@ -57,10 +62,9 @@ def clean_records(records: Records, path: Path, max_gap: int) -> Observations:
 
     Rows with a repeated time are dropped. If their values differ from those of the
     first row with this time, the clock was set back, and `elapsed` has a gap there.
-    -9999 is missing. Wind speed and direction
-    become a vector. Then missing values are interpolated in time if at most `max_gap`
-    minutes lie between the values on both sides. A row that still lacks a value is
-    dropped, which leaves a gap.
+    -9999 is missing. Wind speed and direction become a vector. Then missing values are
+    interpolated in time if at most `max_gap` minutes lie between the values on both
+    sides. A row that still lacks a value is dropped, which leaves a gap.
 
     Args:
         records: From `read_records`.
@@ -72,144 +76,151 @@ def clean_records(records: Records, path: Path, max_gap: int) -> Observations:
             a column has no value.
     """
     repairs = list(records.remarks)
-    times, values, elapsed = _drop_repeated(records, repairs)
-    steps = np.diff(times)
-    if (steps < np.timedelta64(0)).any():
-        k = int(np.argmax(steps < np.timedelta64(0)))
-        raise UserError(
-            f"{path}: line {values.index[k + 1]} ({times[k + 1]}) is earlier than line "
-            f"{values.index[k]} ({times[k]}); sort the file by its first column."
-        )
-    if not len(steps):
-        raise UserError(
-            f"{path}: one row only (line {values.index[0]}); take a longer file, or a "
-            "larger --limit."
-        )
-    interval = _find_interval(steps, path)
-    missing = (values <= MISSING) | values.isna()
-    values = values.mask(missing)
-    for name in values.columns[missing.any()]:
-        if missing[name].all():
-            raise UserError(
-                f"{path}: column {name!r} has no value in any row (lines "
-                f"{values.index[0]} to {values.index[-1]}); skip it with "
-                f"--skip-columns {name!r}."
-            )
-        lines = _format_lines(values.index[missing[name]])
-        lost = format_count(missing[name].sum(), "value")
-        repairs.append(f"{lost} of {name!r} missing ({lines})")
-    repairs += _describe_codes(values)
+    rows, elapsed = _drop_repeated(records.rows, repairs)
+    interval = _find_interval(rows, path)
+    values = _mark_missing(rows, path, repairs)
+    repairs += [
+        f"{sentence}, or skip the column with --skip-columns {name!r}"
+        for name, column in values.items()
+        for sentence in describe_codes(name, column, rows.lines)
+    ]
     values = _add_wind(values, repairs)
-    holes = values.isna()
+    holes = {name: np.isnan(column) for name, column in values.items()}
     values, known_at = _interpolate(
-        values, times, elapsed, np.timedelta64(max_gap, "m")
+        values, rows.times, elapsed, np.timedelta64(max_gap, "m")
     )
-    whole = values.notna().all(axis=1).to_numpy()
-    if holes.to_numpy().any():
-        filled = np.count_nonzero(holes.any(axis=1).to_numpy() & whole)
+    whole = ~_find_any(map(np.isnan, values.values()), len(elapsed))
+    with_holes = _find_any(holes.values(), len(elapsed))
+    if with_holes.any():
+        filled = format_count(np.count_nonzero(with_holes & whole), "row")
+        dropped = format_count(np.count_nonzero(~whole), "row")
         repairs.append(
-            f"{format_count(filled, 'row')} with missing values interpolated (over at "
-            f"most {max_gap} minutes), {format_count((~whole).sum(), 'row')} dropped"
+            f"{filled} with missing values interpolated (over at most {max_gap} "
+            f"minutes), {dropped} dropped"
         )
     if not whole.any():
         raise UserError(
             f"{path}: every row lacks a value that cannot be interpolated; take a "
             "larger --max-gap, or skip columns with --skip-columns."
         )
-    times, values, elapsed = times[whole], values[whole], elapsed[whole]
-    repairs += _describe_steps(np.diff(elapsed), interval, values.index)
-    targets = {name: values[name].to_numpy() for name in values.columns}
+    rows, elapsed = rows.take(whole), elapsed[whole]
+    repairs += _describe_steps(np.diff(elapsed), interval, rows.lines)
+    targets = {name: column[whole] for name, column in values.items()}
     return Observations(
-        times=times,
+        times=rows.times,
         elapsed=elapsed,
         columns={n: v for n, v in targets.items() if n not in (WIND_SPEED, WIND_GUST)},
         targets=targets,
         interval=interval,
-        lines=values.index.to_numpy(),
+        lines=rows.lines,
         known_at=known_at[whole],
-        interpolated={name: holes[name].to_numpy()[whole] for name in targets},
+        interpolated={name: gaps[whole] for name, gaps in holes.items()},
         repairs=repairs,
     )
 
 
-def _drop_repeated(
-    records: Records, repairs: list[str]
-) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
+def _find_any(conditions: Iterable[np.ndarray], num_rows: int) -> np.ndarray:
+    """Return whether any condition holds, bool, (num_rows,)."""
+    return functools.reduce(np.logical_or, conditions, np.zeros(num_rows, bool))
+
+
+def _drop_repeated(rows: Rows, repairs: list[str]) -> tuple[Rows, np.ndarray]:
     """Drop rows with a repeated time.
 
     Returns:
-        The times and values that are left, and their times by a clock that was never
-        set back.
+        The rows that are left, and their times by a clock that was never set back.
     """
-    times, values = records.times, records.values
+    times = rows.times
     seen = pd.Series(times).duplicated().to_numpy()
     if not seen.any():
-        return times, values, times
-    lines = _format_lines(values.index[seen])
-    doubled = format_count(seen.sum(), "row")
-    repairs.append(f"{doubled} with a repeated time dropped ({lines})")
-    first = pd.Index(times[~seen]).get_indexer(times[seen])
-    again, before = values[seen].to_numpy(), values[~seen].to_numpy()[first]
+        return rows, times
+    again, kept = np.flatnonzero(seen), np.flatnonzero(~seen)
+    repairs.append(
+        f"{format_count(len(again), 'row')} with a repeated time dropped "
+        f"({format_lines(rows.lines[again])})"
+    )
+    first = kept[pd.Index(times[kept]).get_indexer(times[again])]
     differs = np.zeros(len(times), bool)
-    differs[seen] = ((again != before) & ~(np.isnan(again) & np.isnan(before))).any(1)
+    differs[again] = compare_rows(rows, again, first)
     # A block of repeated rows is one event: a copy of rows, or a clock set back.
     block = np.cumsum(np.diff(seen, prepend=False))
     set_back = seen & np.isin(block, block[differs])
     if not set_back.any():
-        return times[~seen], values[~seen], times[~seen]
-    lines = _format_lines(values.index[set_back])
+        return rows.take(kept), times[kept]
     repairs.append(
-        f"the clock was set back, or two records are mixed: {lines} repeat a time with "
-        "other values; no window crosses them"
+        "the clock was set back, or two records are mixed: "
+        f"{format_lines(rows.lines[set_back])} repeat a time with other values; no "
+        "window crosses them"
     )
-    steps = np.diff(times)
-    interval = _most_frequent(np.diff(times[~seen]))
+    steps, usual = np.diff(times), np.diff(times[kept])
+    interval = find_mode(usual) if len(usual) else np.timedelta64(0, "s")
     lost = np.zeros(len(times), "timedelta64[s]")
     lost[1:] = np.where(
         set_back[1:] & (steps <= np.timedelta64(0)), interval - steps, 0
     )
-    return times[~seen], values[~seen], (times + np.cumsum(lost))[~seen]
+    return rows.take(kept), (times + np.cumsum(lost))[kept]
 
 
-def _find_interval(steps: np.ndarray, path: Path) -> np.timedelta64:
-    """Return the most frequent step; UserError if most steps have another length."""
-    interval = _most_frequent(steps)
+def _find_interval(rows: Rows, path: Path) -> np.timedelta64:
+    """Return the most frequent step.
+
+    Raises:
+        UserError: If the rows are not in order of time, or most steps have another
+            length.
+    """
+    steps, lines = np.diff(rows.times), rows.lines
+    if (steps < np.timedelta64(0)).any():
+        k = int(np.argmax(steps < np.timedelta64(0)))
+        raise UserError(
+            f"{path}: line {lines[k + 1]} ({format_time(rows.times[k + 1])}) is "
+            f"earlier than line {lines[k]} ({format_time(rows.times[k])}); sort the "
+            "file by its first column."
+        )
+    if not len(steps):
+        raise UserError(
+            f"{path}: one row only (line {lines[0]}); take a longer file, or a larger "
+            "--limit."
+        )
+    interval = find_mode(steps)
     regular = np.count_nonzero(steps == interval)
     if 2 * regular < len(steps):
+        seconds = interval / np.timedelta64(1, "s")
         raise UserError(
             f"{path}: only {regular:,} of {format_count(len(steps), 'step')} in time "
-            f"are {_format_step(interval)} long, which is the most frequent length; a "
-            "forecast needs rows at one interval: resample the file."
+            f"are {describe_seconds(seconds)} long, which is the most frequent length; "
+            "a forecast needs rows at one interval: resample the file."
         )
     return interval
 
 
-def _most_frequent(steps: np.ndarray) -> np.timedelta64:
-    if not len(steps):
-        return np.timedelta64(0, "s")
-    lengths, counts = np.unique(steps, return_counts=True)
-    return lengths[counts.argmax()]
-
-
-def _describe_codes(values: pd.DataFrame) -> list[str]:
-    """Return a sentence for each number that probably marks missing values."""
-    return [
-        f"{code.column!r} is {code.value:g} in {format_count(len(code.rows), 'row')} "
-        f"({_format_lines(values.index[code.rows])}), far from its other values: if "
-        "this marks missing values, empty these cells, or skip the column with "
-        f"--skip-columns {code.column!r}"
-        for code in find_codes(values)
-    ]
+def _mark_missing(rows: Rows, path: Path, repairs: list[str]) -> dict[str, np.ndarray]:
+    """Return the values of each column, NaN where the station has none."""
+    values = {}
+    for name, column in rows.values.items():
+        missing = np.isnan(column) | (column <= MISSING)
+        values[name] = np.where(missing, np.nan, column)
+        if missing.all():
+            raise UserError(
+                f"{path}: column {name!r} has no value in any row (lines "
+                f"{rows.lines[0]} to {rows.lines[-1]}); skip it with --skip-columns "
+                f"{name!r}."
+            )
+        if missing.any():
+            repairs.append(
+                f"{format_count(np.count_nonzero(missing), 'value')} of {name!r} "
+                f"missing ({format_lines(rows.lines[missing])})"
+            )
+    return values
 
 
 def _describe_steps(
-    steps: np.ndarray, interval: np.timedelta64, lines: pd.Index
+    steps: np.ndarray, interval: np.timedelta64, lines: np.ndarray
 ) -> list[str]:
     """Return a sentence on the steps that are too long, and one on too short ones."""
     sentences = []
     for wrong, noun in ((steps > interval, "gap"), (steps < interval, "short step")):
         if count := np.count_nonzero(wrong):
-            where = f" ({_format_lines(lines[1:][wrong])})" if noun != "gap" else ""
+            where = f" ({format_lines(lines[1:][wrong])})" if noun != "gap" else ""
             sentences.append(
                 f"{format_count(count, noun)} in time{where}, which no window crosses"
             )
@@ -224,7 +235,9 @@ def list_sources(column: str) -> tuple[str, ...]:
     return (column,)
 
 
-def _add_wind(values: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
+def _add_wind(
+    values: dict[str, np.ndarray], repairs: list[str]
+) -> dict[str, np.ndarray]:
     """Replace the wind direction by the wind vector (x to the east, y to the north).
 
     359 and 1 degrees are neighbours, and calm air has no direction. A vector shows
@@ -241,15 +254,16 @@ def _add_wind(values: pd.DataFrame, repairs: list[str]) -> pd.DataFrame:
             vectors[f"{name} y (m/s)"] = -values[speed] * np.cos(angle)
     if not vectors:
         repairs.append(f"{WIND_DIRECTION!r} left out: without a speed it says little")
-    return values.drop(columns=WIND_DIRECTION).assign(**vectors)
+    others = {name: v for name, v in values.items() if name != WIND_DIRECTION}
+    return others | vectors
 
 
 def _interpolate(
-    values: pd.DataFrame,
+    values: dict[str, np.ndarray],
     times: np.ndarray,
     elapsed: np.ndarray,
     max_gap: np.timedelta64,
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Interpolate missing values in time if both neighbours are near enough.
 
     Returns:
@@ -257,33 +271,18 @@ def _interpolate(
     """
     seconds = elapsed.astype(np.int64)
     limit = max_gap.astype("timedelta64[s]").astype(np.int64)
-    filled, known_at = values.copy(), times.copy()
-    for name in values.columns[values.isna().any()]:
-        known = np.flatnonzero(values[name].notna())
-        lost = np.flatnonzero(values[name].isna())
+    filled, known_at = dict(values), times.copy()
+    for name, column in values.items():
+        missing = np.isnan(column)
+        if not missing.any():
+            continue
+        known, lost = np.flatnonzero(~missing), np.flatnonzero(missing)
         after = np.searchsorted(known, lost)
         inside = (after > 0) & (after < len(known))
         lost, after = lost[inside], after[inside]
         near = seconds[known[after]] - seconds[known[after - 1]] <= limit
         lost, after = lost[near], after[near]
-        column = values[name].to_numpy(copy=True)
-        column[lost] = np.interp(seconds[lost], seconds[known], column[known])
-        filled[name] = column
+        filled[name] = column.copy()
+        filled[name][lost] = np.interp(seconds[lost], seconds[known], column[known])
         known_at[lost] = np.maximum(known_at[lost], times[known[after]])
     return filled, known_at
-
-
-def format_count(count: int, noun: str) -> str:
-    """Write a number with its noun: `1 row`, `2,000 rows`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _format_step(step: np.timedelta64) -> str:
-    return f"{step / np.timedelta64(1, 's'):g} s"
-
-
-def _format_lines(lines: pd.Index) -> str:
-    shown = ", ".join(str(line) for line in lines[:3])
-    return f"line{'s' if len(lines) > 1 else ''} {shown}" + (
-        ", ..." if len(lines) > 3 else ""
-    )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from shared.data.series.cleaning import Rows
 from shared.data.weather.station_file import WIND_DIRECTION, WIND_SPEED, Records
 
 SEED = 2020
@@ -72,7 +72,7 @@ class Climate:
         if target not in NAMES[:3]:
             return None
         k = NAMES.index(target)
-        times = self.records.times[rows] + ahead * INTERVAL
+        times = self.records.rows.times[rows] + ahead * INTERVAL
         kept = _decay() ** ahead
         noise = (self.modes[rows] * kept) @ WEIGHTS[k]
         return (_cycle(times)[:, k] + noise).astype(np.float32)
@@ -98,8 +98,8 @@ def make_climate(num_rows: int = NUM_ROWS, seed: int = SEED) -> Climate:
     table = dict(zip(NAMES[:3], values.T[:3], strict=True))
     table[WIND_SPEED] = np.hypot(east, north)
     table[WIND_DIRECTION] = np.rad2deg(np.arctan2(-east, -north)) % 360
-    frame = pd.DataFrame(table, index=np.arange(num_rows) + 2)
-    return Climate(Records(times, frame), modes)
+    lines = np.arange(num_rows, dtype=np.int64) + 2
+    return Climate(Records(Rows(times, np.zeros_like(lines), lines, table)), modes)
 
 
 def _decay() -> np.ndarray:

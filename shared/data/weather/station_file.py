@@ -1,17 +1,25 @@
-"""Read a weather file of the station without changing its values."""
+"""Read a weather file of the station without changing its values.
+
+The station is a preset of the table reader: here are the names of its columns, the
+forms of its times and the largest number that its instruments write.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
-from shared.data.delimited import Table, list_names, read_table
+from shared.data.delimited import list_names
+from shared.data.series.cleaning import Rows
+from shared.data.series.columns import Columns
+from shared.data.series.messages import without_flags
+from shared.data.series.table_file import TableFile, open_table, take_head
+from shared.data.series.table_rows import read_rows
+from shared.data.series.time_formats import try_form
 
 LARGEST = 1e9  # no instrument writes a larger number
 TIME_FORMATS = ("%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
@@ -29,14 +37,11 @@ class Records:
     """The content of a file.
 
     Attributes:
-        times: datetime64[s], (num_rows,), in the order of the file.
-        values: float64 by column, NaN if a cell is empty. Its index is the line of the
-            file.
+        rows: In the order of the file. The station is their only series.
         remarks: Sentences about faults of the file that do not stop a run.
     """
 
-    times: np.ndarray
-    values: pd.DataFrame
+    rows: Rows
     remarks: tuple[str, ...] = ()
 
 
@@ -54,67 +59,48 @@ def read_records(
     Raises:
         UserError: If the file has another form. Names column and line.
     """
-    table = read_table(path, limit=limit)
-    _check_names(table.names, skip, table)
-    first, *others = table.names
-    names = [name for name in others if name not in skip]
-    try:
-        cells = table.read([first], names)
-    except UserError:
-        _parse_times(table.read([first], [])[first], table)  # a better reason, if wrong
-        raise
-    if not len(cells):
-        raise UserError(f"{path}: all rows below its header are empty.")
-    times = _parse_times(cells[first], table)
-    values = cells[names]
-    _check_size(values, table)
-    remarks = []
-    if table.is_unfinished:
-        remarks.append(
-            f"line {table.lines[-1]}, the last one, has no line end: if the file was "
-            "cut there, its last value is wrong"
+    remarks: list[str] = []
+    with without_flags():
+        table = open_table(path, encoding=None, limit=limit, delimiter=",")
+        _check_names(table, skip)
+        time, *others = table.names
+        head = take_head(table)
+        found = read_rows(
+            table,
+            Columns(time, inputs=tuple(name for name in others if name not in skip)),
+            head,
+            _find_format(head[time], table),
+            remarks,
+            largest=LARGEST,
+            leave_out="skip the column with --skip-columns",
         )
-    return Records(times, values, tuple(remarks))
+    return Records(found.rows, tuple(remarks))
 
 
-def _check_names(names: Sequence[str], skip: tuple[str, ...], table: Table) -> None:
+def _check_names(table: TableFile, skip: tuple[str, ...]) -> None:
+    others = table.names[1:]
     for name in skip:
-        if name not in names[1:]:
+        if name not in others:
             raise UserError(
                 f"--skip-columns {shorten(name)!r}: {table.path.name} has no such "
-                f"column; it has {list_names(names[1:])}."
+                f"column; it has {list_names(others)}."
             )
     for name in COLUMNS:
-        if name not in names:
+        if name not in table.names:
             raise UserError(
                 f"{table.path}: line {table.header_line} has no column {name!r}; files "
                 f"of the station have {', '.join(COLUMNS)}."
             )
 
 
-def _parse_times(column: pd.Series, table: Table) -> np.ndarray:
+def _find_format(cells: pd.Series, table: TableFile) -> str:
+    """Return the form of the times; the first rows decide."""
     for time_format in TIME_FORMATS:
-        times = pd.to_datetime(column.astype(str), format=time_format, errors="coerce")
-        if times.notna().any():
-            break
-    if times.isna().any():
-        raise table.refuse_cell(
-            str(column.name),
-            times.index[times.isna()][0],
-            "no time; the first column holds the time, as 31.12.2009 23:50:00 or "
-            "2009-12-31 23:50:00, in the same form in all rows",
-        )
-    return times.to_numpy("datetime64[s]")
-
-
-def _check_size(values: pd.DataFrame, table: Table) -> None:
-    """Refuse infinite and absurd numbers."""
-    for name in values:
-        wrong = values[name].abs() > LARGEST
-        if wrong.any():
-            raise table.refuse_cell(
-                name,
-                values.index[wrong][0],
-                "no number that an instrument writes; correct it, or skip the column "
-                f"with --skip-columns {name!r}",
-            )
+        if try_form(cells.astype(str).str.strip(), time_format).notna().any():
+            return time_format
+    raise table.refuse_cell(
+        str(cells.name),
+        cells.index[0],
+        "no time; the first column holds the time, as 31.12.2009 23:50:00 or "
+        "2009-12-31 23:50:00, in the same form in all rows",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from shared.core.statistics import MIN_BLOCKS
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import Task
 
+ARRAYS = ("predictions", "validation_predictions", "intervals")
+"""Fields of a baseline that are arrays, or None."""
 MAX_BLOCKS = 50
 LEAK_CHANCE = 0.00135
 """Chance that luck is reported as a leak: three standard errors, one-sided."""
@@ -31,6 +33,10 @@ class Baseline:
             to score better (the Bayes error).
         predictions: For the test part, in the form of the network's predictions. None
             if they were not kept.
+        validation_predictions: For the validation part, likewise.
+        intervals: Ends of its own intervals on the test part, float32,
+            (num_levels, 2, num_examples, ...): lower and upper ones, in the order of
+            `shared.tasks.conformal.LEVELS`. None if it has none.
     """
 
     name: str
@@ -38,12 +44,13 @@ class Baseline:
     test: dict[str, float]
     is_best_achievable: bool = False
     predictions: np.ndarray | None = None
+    validation_predictions: np.ndarray | None = None
+    intervals: np.ndarray | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return all but the predictions, ready for JSON."""
-        facts = asdict(self)
-        del facts["predictions"]
-        return facts
+        """Return all but the arrays, ready for JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self)
+                if f.name not in ARRAYS}  # fmt: skip
 
 
 def make_baseline(
@@ -60,7 +67,7 @@ def make_baseline(
         predict: Returns a prediction for each example.
         is_best_achievable: Whether no model can be expected to score better.
     """
-    scores = {}
+    scores, kept = {}, {}
     for part in ("validation", "test"):
         examples = getattr(data, part)
         predictions = predict(examples)
@@ -70,9 +77,13 @@ def make_baseline(
             )
             for column, metric in data.task.columns.items()
         }
-    kept = np.asarray(predictions, np.float32)
+        kept[part] = np.asarray(predictions, np.float32)
     return Baseline(
-        name, **scores, is_best_achievable=is_best_achievable, predictions=kept
+        name,
+        **scores,
+        is_best_achievable=is_best_achievable,
+        predictions=kept["test"],
+        validation_predictions=kept["validation"],
     )
 
 
@@ -156,7 +167,10 @@ def cached_baselines(
         baselines = make()
         facts = json.dumps([one.facts() for one in baselines])
         arrays = {
-            f"predictions_{k}": one.predictions for k, one in enumerate(baselines)
+            f"{name}_{k}": array
+            for k, one in enumerate(baselines)
+            for name in ARRAYS
+            if (array := getattr(one, name)) is not None
         }
         write_cached(name, {"facts": np.array(facts)} | arrays)
     return baselines
@@ -164,6 +178,6 @@ def cached_baselines(
 
 def _read_baselines(stored: dict[str, Any]) -> list[Baseline]:
     return [
-        Baseline(**fact, predictions=stored[f"predictions_{k}"])
+        Baseline(**fact, **{name: stored.get(f"{name}_{k}") for name in ARRAYS})
         for k, fact in enumerate(json.loads(str(stored["facts"])))
     ]

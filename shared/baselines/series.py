@@ -1,4 +1,4 @@
-"""Baselines of a series: last value, last season, and ridge on differences."""
+"""Baselines of a series: last value, last season, ridge, and statistical models."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from shared.baselines.baseline import (
     cached_baselines,
     make_baseline,
 )
+from shared.baselines.statistical import statistical_baselines
 from shared.data.series.dataset import SeriesSplits
 from shared.data.splits import Examples
 from shared.data.windows import ForecastWindows
 
-BASELINE_FORMAT = 1
+BASELINE_FORMAT = 2
 MAX_WINDOWS = 50_000  # for the fit of ridge; neighbours are nearly the same
 PENALTIES = tuple(10.0**power for power in range(-3, 6))
 """On weights of differences, in units of the typical change."""
@@ -31,13 +32,15 @@ CHUNK = 2_000  # windows that are cut at once
 def series_baselines(data: SeriesSplits) -> list[Baseline]:
     """Return the baselines of a series, with the best achievable if it is known.
 
-    Ridge may take some seconds. It is cached per split.
+    Ridge may take some seconds, and AutoETS and AutoTheta may take more. They are
+    cached per split.
 
     Args:
         data: From `load_series`.
     """
+    key = _hash_task(data)
     baselines = cached_baselines(
-        f"series-{_hash_task(data)}",
+        f"series-{key}",
         lambda: [
             *(season_baseline(data) for _ in range(data.layout.season > 1)),
             last_value_baseline(data),
@@ -45,6 +48,7 @@ def series_baselines(data: SeriesSplits) -> list[Baseline]:
         ],
         "Solving the ridge regression of this split (once, then cached)",
     )
+    baselines += statistical_baselines(data, key)
     if data.test.best_possible is not None:
         baselines = [best_achievable("the generator itself", data), *baselines]
     return baselines

@@ -9,6 +9,7 @@ calibrate, again at every new origin (rolling).
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Coverage:
     covered: float
     width: float
     num_windows: int
+
+
+def find_ends(level: float) -> tuple[float, float]:
+    """Return the quantiles at the ends of a central interval: 0.8 has 0.1 and 0.9."""
+    return round(0.5 - level / 2, 9), round(0.5 + level / 2, 9)
 
 
 def count_needed(level: float) -> int:
@@ -82,18 +88,53 @@ def roll_half_widths(
         bool, (num_chosen,): whether there were enough.
     """
     order = np.argsort(ends, kind="stable")
-    sorted_ends = ends[order]
-    half = np.full((len(chosen), *errors.shape[1:]), np.nan)
-    found = np.zeros(len(chosen), bool)
-    latest: tuple[int, np.ndarray | None] = (-1, None)
-    for k, number in enumerate(chosen):
-        stop = int(np.searchsorted(sorted_ends, origins[number], side="right"))
-        if stop != latest[0]:
-            used = errors[order[max(0, stop - window) : stop]]
-            latest = stop, find_half_widths(used, level)
-        if latest[1] is not None:
-            half[k], found[k] = latest[1], True
-    return half, found
+    known = np.searchsorted(ends[order], origins[chosen], side="right")
+    stops, which = np.unique(known, return_inverse=True)
+    counts = np.minimum(stops, window)
+    ranks = np.ceil((counts + 1) * level - 1e-9).astype(np.int64)
+    is_enough = (counts > 0) & (ranks <= counts)
+    rolled = np.full((len(stops), *errors.shape[1:]), np.nan)
+    columns = rolled.reshape(len(stops), math.prod(errors.shape[1:]))
+    if is_enough.any():
+        values = np.where(np.isnan(errors), np.inf, errors).reshape(
+            len(errors), columns.shape[1]
+        )
+        for k in range(columns.shape[1]):
+            columns[is_enough, k] = _roll_order_statistic(
+                values[order, k].tolist(),
+                stops[is_enough].tolist(),
+                ranks[is_enough].tolist(),
+                window,
+            )
+    return rolled[which], is_enough[which]
+
+
+def _roll_order_statistic(
+    values: list[float], stops: list[int], ranks: list[int], window: int
+) -> list[float]:
+    """Return the k-th smallest of the latest values before each of some places.
+
+    A sorted list follows the window, so a place costs two insertions, not a new sort.
+
+    Args:
+        values: In order.
+        stops: Increasing places, after the last value that counts.
+        ranks: k of each place, from 1.
+        window: How many of the latest values count.
+    """
+    first = max(0, stops[0] - window)
+    latest = sorted(values[first : stops[0]])
+    last = stops[0]
+    found = []
+    for stop, rank in zip(stops, ranks, strict=True):
+        for value in values[last:stop]:
+            bisect.insort(latest, value)
+        last = stop
+        for value in values[first : max(first, stop - window)]:
+            del latest[bisect.bisect_left(latest, value)]
+        first = max(first, stop - window)
+        found.append(latest[rank - 1])
+    return found
 
 
 def measure_outside(
@@ -149,6 +190,7 @@ def choose_ends(
             predictions[..., list(quantiles).index(0.5)] if quantiles else predictions
         )
         return median, median
-    wanted = (0.5 - level / 2, 0.5 + level / 2)
-    low, high = (int(np.argmin(np.abs(np.array(quantiles) - w))) for w in wanted)
+    low, high = (
+        int(np.argmin(np.abs(np.array(quantiles) - end))) for end in find_ends(level)
+    )
     return predictions[..., low], predictions[..., high]

@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test torture kernels bands update-stored lint compare report runs predict equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -57,6 +57,9 @@ recipe-table: ## write the table of recipes in README.md
 
 test: $(TEST_READY) ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-slow: $(TEST_READY) ## run the slow tests that `make test` leaves out (minutes)
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 torture: $(TEST_READY) ## try 1,000 bad inputs and 100 kills on the suite (half an hour); ARGS="--kinds tables"
 	@$(BIN)/python -m tests.torture $(ARGS)

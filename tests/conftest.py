@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import REAL_DATA, REAL_WEATHER, STARTED
+from tests.undrawn import leave_undrawn
 
 # As `limit_threads` does. A test may import TensorFlow before the first recipe runs.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -18,6 +19,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-stored", action="store_true", help="store missing or moved losses"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: left to `make test-slow`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:
+    """Leave out the slow tests, unless `-m` chooses among the marks."""
+    if config.getoption("markexpr"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
@@ -42,6 +56,13 @@ def _no_process_is_left():
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def undrawn():
+    """Draw no pictures: for trainings of a test that looks at none."""
+    with leave_undrawn():
+        yield
 
 
 @pytest.fixture

@@ -458,15 +458,25 @@ def test_what_reads_run_folders_never_imports_keras():
         names = sorted(path.stem for path in folder.glob("[a-z_]*.py"))
         assert len(names) >= least, room
         modules += [f"{room}.{name}" for name in names if name != "__init__"]
+    studies = {"backtest": "--refit", "gradient_flow": "--examples"}
     program = (
         "import importlib, sys\n"
         f"for module in {modules}:\n"
         "    importlib.import_module(f'shared.{module}')\n"
         "    heavy = {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
         "    assert not heavy, (module, heavy)\n"
+        f"for study in {list(studies)}:\n"  # they read runs and then import Keras
+        "    path = f'shared.studies.{study}.__main__'\n"
+        "    try:\n"
+        "        importlib.import_module(path).main(['--help'])\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code\n"
+        "    heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "    assert not heavy, (study, heavy)\n"
     )
     done = run_python("-c", program)
     assert done.returncode == 0, done.stderr
+    assert all(flag in done.stdout for flag in studies.values())
 
 
 def test_every_published_recipe_is_in_the_readme():

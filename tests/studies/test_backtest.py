@@ -1,6 +1,8 @@
 """The back-test: folds by hand, no fold reads what follows it, and it goes on."""
 
+import contextlib
 import csv
+import io
 import json
 import math
 import shutil
@@ -17,10 +19,12 @@ import pytest
 from recipes import series_linear
 from shared.commands.recipe import main as run_recipe
 from shared.core.errors import UserError
+from shared.core.files import hash_file
 from shared.data.series.frequency import Frequency
 from shared.runs.reader import find_runs, read_predictions
 from shared.studies.backtest import folds as folds_module
 from shared.studies.backtest.__main__ import main
+from shared.studies.backtest.fold_intervals import find_validation, roll_intervals
 from shared.studies.backtest.fold_scores import (
     FoldScores,
     average,
@@ -33,14 +37,17 @@ from shared.studies.backtest.folds import (
     Fold,
     Forecasts,
     find_stride,
-    leave_out_early,
     read_forecasts,
+    read_layout,
     split_folds,
 )
-from shared.studies.backtest.refit import read_coverage
+from shared.studies.backtest.seen_rows import leave_out, leave_out_early
 from shared.tasks.score import absolute_error
 from shared.tasks.task import MultiStepForecast
-from tests.helpers import run_python, start, train_here
+from tests.helpers import start, train_here
+from tests.undrawn import leave_undrawn
+
+pytestmark = pytest.mark.xdist_group("backtest")  # one process trains what they share
 
 HOUR = Frequency("second", 3_600)
 TASK = MultiStepForecast(absolute_error("kg"), "sales", naive_error=2.0)
@@ -202,26 +209,78 @@ def train(file, root, *flags):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("backtest")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RNN_RECIPES_CACHE", str(folder / "cache"))
-        run = train(write_sales(folder / "sales.csv"), folder / "runs")
-    return run
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("backtest")
+
+
+@contextlib.contextmanager
+def train_for_all(place):
+    """Train what several tests read: in this process, without pictures."""
+    with pytest.MonkeyPatch.context() as patch, leave_undrawn():
+        patch.setenv("RNN_RECIPES_CACHE", str(place / "cache"))
+        patch.setattr("shared.sweeps.trials.run_workers", train_here)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(place):
+    """A run with quantiles. Its test part has 50 days."""
+    file = write_sales(place / "sales.csv")
+    with train_for_all(place):
+        return train(file, place / "runs", "--quantiles", "0.1,0.5,0.9")
+
+
+@pytest.fixture(scope="module")
+def refitted(trained, place):
+    """The run with the two folds of an expanding window, and what was printed."""
+    (copy,) = copy_run(trained, place / "refitted")
+    printed = io.StringIO()
+    with train_for_all(place), contextlib.redirect_stdout(printed):
+        main([str(copy.path), "--folds", "2", "--refit"])
+    return SimpleNamespace(run=copy, rows=read_rows(copy), printed=printed.getvalue())
+
+
+def copy_run(run, root):
+    shutil.copytree(run.path, root / run.recipe / run.path.name)
+    return find_runs(root)
 
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of a run that a test may write into. Its test part has 50 days."""
-    path = tmp_path / "runs" / "series-linear" / trained.path.name
-    shutil.copytree(trained.path, path)
-    (copy,) = find_runs(tmp_path / "runs")
+    """A copy of a run that a test may write into."""
+    (copy,) = copy_run(trained, tmp_path / "runs")
     return copy
 
 
 @pytest.fixture
-def in_process(monkeypatch):
+def with_folds(refitted, tmp_path):
+    """A copy of the run with its folds, without their table."""
+    (copy,) = copy_run(refitted.run, tmp_path / "with folds")
+    for path in copy.path.glob("backtest.*"):
+        path.unlink()
+    return copy
+
+
+@pytest.fixture
+def in_process(monkeypatch, undrawn):
     monkeypatch.setattr("shared.sweeps.trials.run_workers", train_here)
+
+
+@pytest.fixture
+def only_last(monkeypatch, undrawn):
+    """Train the last fold, and let the others fail."""
+
+    def train_last(workers, num_workers, threads, report):
+        for worker in workers[:-1]:
+            worker.status = 2
+            report(worker, "")
+        train_here(workers[-1:], num_workers, threads, report)
+
+    monkeypatch.setattr("shared.sweeps.trials.run_workers", train_last)
+
+
+def refuse_to_train(*_):
+    raise AssertionError("nothing is left to train")
 
 
 def read_rows(run):
@@ -256,13 +315,12 @@ def test_the_saved_forecasts_fold_by_fold(run, capsys):
     first = arrays["times"][0]
     expected = [first + np.timedelta64(d, "D") for d in (0, 10, 12, 28, 30, 48)]
     assert days == [str(day) for day in expected]
-    error = np.abs(arrays["predictions"] - arrays["targets"])
-    assert float(network[1]["mae"]) == pytest.approx(error[6:13].mean(), rel=1e-6)
-    naive = np.abs(arrays["baseline last value"] - arrays["targets"])
+    error = arrays["targets"] - arrays["predictions"][..., 1]
+    assert float(network[1]["mae"]) == pytest.approx(abs(error)[6:13].mean(), rel=1e-6)
+    naive = abs(arrays["baseline last value"][..., 1] - arrays["targets"])
     (row,) = [r for r in rows if (r["fold"], r["forecast"]) == ("3", "last value")]
     assert float(row["mae"]) == pytest.approx(naive[15:].mean(), rel=1e-6)
     assert {row["trained"] for row in rows} == {"once"}
-    assert not any(name.startswith("covered") for name in rows[0])
     printed = capsys.readouterr().out
     assert "trained once" in printed
     assert "in how many of 3 folds" in printed
@@ -270,82 +328,186 @@ def test_the_saved_forecasts_fold_by_fold(run, capsys):
     assert not (run.path / "backtest").exists()
 
 
-def test_the_first_fold_trains_on_what_the_run_has_trained_on(run, in_process):
+def test_quantiles_have_their_pinball_loss_in_every_fold(run, undrawn, capsys):
     main([str(run.path), "--folds", "3"])
+    arrays = read_predictions(run)
+    above = arrays["targets"][..., None] - arrays["predictions"]  # targets above 0
+    loss = np.where(above > 0, [0.1, 0.5, 0.9] * above, [-0.9, -0.5, -0.1] * above)
+    rows = [row for row in read_rows(run) if row["forecast"] == "network"]
+    expected = [loss[part].mean() for part in (slice(4), slice(6, 13), slice(15, None))]
+    assert [float(row["pinball"]) for row in rows] == pytest.approx(expected, rel=1e-5)
+    # A forecast of one value has half its absolute error: the quantiles are balanced.
+    simple = [row for row in read_rows(run) if row["forecast"] == "last value"]
+    for row in simple:
+        assert float(row["pinball"]) == pytest.approx(float(row["mae"]) / 2, rel=1e-5)
+    printed = capsys.readouterr().out
+    assert "Test mean pinball loss per fold" in printed
+    table = printed.partition("pinball")[2]
+    assert all(f"{float(row['pinball']):.4f}" in table for row in rows)
+
+
+def test_the_intervals_of_saved_forecasts_are_those_of_the_run(run, undrawn, capsys):
+    whole = read_forecasts(run, read_layout(run))
+    found = score_fold(Fold(1, whole.times[0], None, 50), whole, whole.times[-1])
+    with (run.path / "intervals.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["step"] == "all"]
+    expected = {float(row["level"]): float(row["covered"]) for row in rows}
+    assert sorted(expected) == [0.8, 0.95]
+    assert found.coverage == pytest.approx(expected, abs=1e-5)
+    main([str(run.path), "--folds", "3"])
+    lower, upper = whole.intervals[0.8]
+    inside = (whole.targets >= lower) & (whole.targets <= upper)
+    assert 0 < inside[6:13].mean() < 1
+    rows = read_rows(run)
+    assert float(rows[4]["covered_80"]) == pytest.approx(inside[6:13].mean(), abs=1e-5)
+    assert {row["covered_80"] for row in rows if row["forecast"] != "network"} == {""}
+    assert "80% intervals of the network:" in capsys.readouterr().out
+
+
+def keep_errors(folder, ends, window):
+    """Write the errors 0, 1, 2, ... as a run keeps them."""
+    errors = np.arange(len(ends), dtype=np.float32)[:, None]
+    errors = {"errors_80": errors, "errors_95": errors}
+    np.savez(folder / "calibration.npz", ends=ends, window=np.array(window), **errors)
+
+
+def test_intervals_by_hand(tmp_path):
+    """Each is as wide as the largest of the four latest errors before it."""
+    times, ends = hours(10, 11, 12), hours(11, 12, 13)
+    keep_errors(tmp_path, np.concatenate([hours(7, 8, 9, 10), ends]), window=4)
+    layout = SimpleNamespace(target=("sales",), horizon=1, quantiles=())
+    targets, predictions = np.array([[7.0], [1.5], [9.0]]), np.array([[5.0]] * 3)
+    run = SimpleNamespace(path=tmp_path)
+    found = roll_intervals(run, layout, times, ends, targets, predictions)
+    lower, upper = found[0.8]
+    # The validation part has 0 to 3, and the test part 2, 3.5 and 4.
+    assert upper.ravel().tolist() == [8, 8, 8.5]
+    assert lower.ravel().tolist() == [2, 2, 1.5]
+    assert np.isnan(found[0.95][0]).all()  # it needs 19 earlier forecasts
+    named = {"network": predictions}
+    forecasts = Forecasts(TASK, times, ends, targets, named, intervals=found)
+    scores = score_fold(Fold(1, times[0], None, 3), forecasts, times[-1])
+    assert scores.coverage == {0.8: pytest.approx(1 / 3)}
+
+
+def test_kept_errors_of_the_validation_part_are_told_from_those_of_the_test_part():
+    kept = hours(3, 4, 5, 5, 5, 6, 7)  # two of three at hour 5 are of the test part
+    found = find_validation(kept, hours(5, 5, 6, 7))
+    assert found.tolist() == [True, True, True, False, False, False, False]
+    # The run keeps the latest errors. Here all of them are of the test part.
+    assert not find_validation(hours(5, 6, 7), hours(4, 5, 5, 6, 7)).any()
+
+
+@pytest.mark.parametrize("content", [None, b"PK\3\4 no archive"])
+def test_a_run_without_usable_errors_has_no_coverage(content, run, undrawn, capsys):
+    path = run.path / "calibration.npz"
+    path.unlink()
+    if content:
+        path.write_bytes(content)
+    main([str(run.path), "--folds", "2"])
+    assert not any(name.startswith("covered") for name in read_rows(run)[0])
+    assert "intervals of the network" not in capsys.readouterr().out
+
+
+def test_the_first_fold_trains_on_what_the_run_has_trained_on(
+    refitted, with_folds, only_last
+):
+    run = with_folds
+    main([str(run.path), "--folds", "2"])
     once = read_rows(run)
-    weights = {}
-    for window in ("expanding", "sliding"):
-        main([str(run.path), "--folds", "3", "--refit", "--window", window])
-        rows = read_rows(run)
-        assert [row["windows"] for row in rows] == [row["windows"] for row in once]
-        for row, before in zip(rows[:4], once[:4], strict=True):
-            assert (row["fold"], row["forecast"]) == ("1", before["forecast"])
-            assert float(row["mae"]) == pytest.approx(float(before["mae"]), rel=1e-5)
-        assert rows[4]["mae"] != once[4]["mae"]  # the network of fold 2
-        assert 0 <= float(rows[0]["covered_80"]) <= 1
-        parts = find_folds(run, f"{window}-3")
-        weights[window] = keras.saving.load_model(parts[2].path / "best.keras")
-        examples = [part.config["data_facts"]["examples"] for part in parts]
-        # 243 days: 145 train, 48 validate. A window of 9 and 5 days fits 132 times.
-        more = {"expanding": [0, 12, 30], "sliding": [0, 0, 0]}[window]
-        assert [e["train"] for e in examples] == [132 + days for days in more]
-        assert [e["validation"] for e in examples] == [22, 22, 22]
-        assert [e["test"] for e in examples] == [4, 7, 8]
-    kernels = [model.get_weights()[-2] for model in weights.values()]
-    assert not np.array_equal(*kernels)
+    rows = refitted.rows
+    assert "2 folds, 0 of them already trained" in refitted.printed
+    assert [row["windows"] for row in rows] == [row["windows"] for row in once]
+    for row, before in zip(rows[:4], once[:4], strict=True):
+        assert (row["fold"], row["forecast"]) == ("1", before["forecast"])
+        for name in ("mae", "rmse", "mase", "pinball"):
+            assert float(row[name]) == pytest.approx(float(before[name]), rel=1e-5)
+        assert row["covered_80"] == before["covered_80"]
+    assert rows[4]["mae"] != once[4]["mae"]  # the network of fold 2
+    assert {row["trained"] for row in rows} == {"expanding"}
+    with pytest.raises(SystemExit):  # fold 1 is as above
+        main([str(run.path), "--folds", "2", "--refit", "--window", "sliding"])
+    (slid,) = find_folds(run, "sliding-2")
+    parts = [*find_folds(run, "expanding-2"), slid]
+    examples = [part.config["data_facts"]["examples"] for part in parts]
+    # 243 days: 145 train, 48 validate. A window of 9 and 5 days fits 132 times.
+    assert [e["train"] for e in examples] == [132, 132 + 24, 132]
+    assert [e["validation"] for e in examples] == [22, 22, 22]
+    assert [e["test"] for e in examples] == [10, 11, 11]
+    weights = [load_weights(part) for part in parts[1:]]
+    assert not np.array_equal(weights[0][-2], weights[1][-2])
 
 
-def test_the_folds_follow_each_other_up_to_the_last_row(run, in_process):
-    main([str(run.path), "--folds", "4", "--refit"])
-    settings = [part.settings for part in find_folds(run, "expanding-4")]
+def load_weights(run):
+    return keras.saving.load_model(run.path / "best.keras").get_weights()
+
+
+def test_the_folds_follow_each_other_up_to_the_last_row(refitted):
+    settings = [part.settings for part in find_folds(refitted.run, "expanding-2")]
     steps = [one["test_steps"] for one in settings]
     assert sum(steps) == 50
-    ends = np.cumsum(steps)[:-1]
     first = np.datetime64("2023-01-02", "s") + np.timedelta64(243 - 50, "D")
-    untils = [str(first + np.timedelta64(int(end), "D")) for end in ends]
-    assert [one["until"] for one in settings] == [*untils, None]
+    until = str(first + np.timedelta64(steps[0], "D"))
+    assert [one["until"] for one in settings] == [until, None]
 
 
 def test_what_follows_an_origin_moves_neither_weights_nor_forecast(
-    run, in_process, tmp_path
+    refitted, run, only_last, tmp_path
 ):
-    main([str(run.path), "--folds", "2", "--refit"])
-    fold = find_folds(run, "expanding-2")[1]
+    fold = find_folds(refitted.run, "expanding-2")[1]
     origin = read_predictions(fold)["times"][0]
     row = int((origin - np.datetime64("2023-01-02", "s")) // np.timedelta64(1, "D"))
-    file = write_sales(tmp_path / "sales.csv", change_from=row)
-    other = train(file, tmp_path / "other")
-    main([str(other.path), "--folds", "2", "--refit"])
-    changed = find_folds(other, "expanding-2")[1]
+    file = write_sales(tmp_path / "other.csv", change_from=row)
+    change_file(run, file)
+    (other,) = find_runs(run.path.parents[1])
+    with pytest.raises(SystemExit):  # the first fold is not of interest
+        main([str(other.path), "--folds", "2", "--refit"])
+    (changed,) = find_folds(other, "expanding-2")
     before, after = read_predictions(fold), read_predictions(changed)
     assert before["times"][0] == after["times"][0] == origin
     assert (after["targets"] > 400).all()  # these rows did change
     assert np.array_equal(before["predictions"][0], after["predictions"][0])
-    models = [keras.saving.load_model(f.path / "best.keras") for f in (fold, changed)]
-    for one, two in zip(*(m.get_weights() for m in models), strict=True):
+    for one, two in zip(load_weights(fold), load_weights(changed), strict=True):
         assert np.array_equal(one, two)
 
 
-def write_shops(path, late):
-    """Write 200 days of two shops; the last one opens `late` days after the first."""
+def change_file(run, file):
+    """Let a run say that it has read another file."""
+    config = json.loads((run.path / "config.json").read_text())
+    config["data_facts"] |= {"file": str(file), "sha256": hash_file(file)}
+    config["settings"]["file"] = str(file)
+    (run.path / "config.json").write_text(json.dumps(config))
+
+
+def write_shops(path, **days):
+    """Write the sales of shops, each from a first day up to another."""
     random = np.random.default_rng(1)
     rows = [
         f"{np.datetime64('2023-01-02') + day},{shop},{random.normal(30, 5):.3f}"
-        for shop, first in (("north", 0), ("west", late))
-        for day in range(first, 200)
+        for shop, (first, stop) in days.items()
+        for day in range(first, stop)
     ]
     path.write_text("\n".join(["day,shop,sales", *rows, ""]))
     return path
 
 
-def test_every_series_is_tested_on_the_same_days(in_process, tmp_path, capsys):
-    file = write_shops(tmp_path / "shops.csv", late=100)
-    run = train(file, tmp_path / "runs", "--series", "shop")
+@pytest.fixture(scope="module")
+def shops(place):
+    """A run of two shops, and of a third one that is too short."""
+    days = {"north": (0, 200), "west": (100, 200), "tiny": (190, 200)}
+    file = write_shops(place / "shops.csv", **days)
+    with train_for_all(place):
+        return train(file, place / "shops", "--series", "shop", "--epochs", "1")
+
+
+def test_every_series_is_tested_on_the_same_days(shops, in_process, tmp_path, capsys):
+    (run,) = copy_run(shops, tmp_path / "runs")
     main([str(run.path), "--folds", "2", "--refit"])
     # north tests days 160 to 199, west 180 to 199. Only the latter are new to both.
     rows = [row for row in read_rows(run) if row["forecast"] == "network"]
     assert [row["first_time"][:10] for row in rows] == ["2023-07-01", "2023-07-07"]
     assert rows[-1]["last_time"][:10] == "2023-07-19"
+    assert "pinball" not in rows[0]
     assert "forecasts are left out" in capsys.readouterr().out
     for row, fold in zip(rows, find_folds(run, "expanding-2"), strict=True):
         arrays = read_predictions(fold)
@@ -355,47 +517,100 @@ def test_every_series_is_tested_on_the_same_days(in_process, tmp_path, capsys):
         assert fold.settings["validation_steps"] == 20  # a fifth of the 100 of west
 
 
-def test_a_series_that_is_too_short_is_in_no_fold(in_process, tmp_path, capsys):
-    file = write_shops(tmp_path / "shops.csv", late=190)
-    run = train(file, tmp_path / "runs", "--series", "shop")
+def test_a_series_that_is_too_short_is_in_no_fold(shops, undrawn, tmp_path, capsys):
+    (run,) = copy_run(shops, tmp_path / "runs")
     assert any(
-        "too short for training, left out (west)" in sentence
+        "too short for training, left out (tiny)" in sentence
         for sentence in run.config["data_facts"]["repairs"]
     )
     main([str(run.path), "--folds", "2"])
-    assert "Test mae per fold" in capsys.readouterr().out
-    assert (run.path / "backtest.csv").exists()
+    assert "Test mase per fold" in capsys.readouterr().out
+    rows = [row for row in read_rows(run) if row["forecast"] == "network"]
+    # Every second day of each shop has a forecast of 5 days within 6 or 13 days.
+    assert [row["windows"] for row in rows] == ["2", "10"]
 
 
-def test_a_fold_that_is_trained_is_not_trained_again(run, in_process, capsys):
-    arguments = [str(run.path), "--folds", "2", "--refit"]
-    main(arguments)
-    assert "2 folds, 0 of them already trained" in capsys.readouterr().out
-    first, second = find_folds(run, "expanding-2")
-    main(arguments)
+def test_forecasts_of_held_out_series_follow_what_the_others_have_taught(
+    only_last, undrawn, tmp_path, capsys
+):
+    """North trains up to day 159; west ends before it, and south ends after it."""
+    days = {"north": (0, 200), "west": (0, 150), "south": (0, 190)}
+    file = write_shops(tmp_path / "shops.csv", **days)
+    flags = ["--series", "shop", "--epochs", "1", "--holdout-series", "west,south"]
+    run = train(file, tmp_path / "runs", *flags)
+    first = np.datetime64("2023-01-02", "s")
+    seen = first + np.timedelta64(159, "D")
+    assert run.config["data_facts"]["taught_until"] == str(seen)
+    forecasts = read_forecasts(run, read_layout(run))
+    assert forecasts.times.min() == first + np.timedelta64(120, "D")  # west
+    capsys.readouterr()
+    main([str(run.path), "--folds", "2"])
+    rows = [row for row in read_rows(run) if row["forecast"] == "network"]
+    assert all(np.datetime64(row["first_time"]) > seen for row in rows)
+    left_out = int(np.count_nonzero(forecasts.times <= seen))
+    assert f"{left_out} forecasts are left out" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([str(run.path), "--folds", "2", "--refit"])
+    (fold,) = find_folds(run, "expanding-2")
+    begins = np.datetime64(rows[1]["first_time"])
+    assert np.datetime64(fold.config["data_facts"]["taught_until"]) < begins
+    assert sum(read_predictions(fold)["times"] >= begins) == int(rows[1]["windows"])
+
+
+def test_held_out_series_that_end_too_early_need_a_refit():
+    forecasts = make_forecasts(4, 5, 6, 7)
+    settings = {"holdout_series": ["west"]}
+
+    def leave(seen, is_refit=False):
+        facts = {} if seen is None else {"taught_until": str(hours(seen)[0])}
+        run = SimpleNamespace(
+            path="runs/series-gru/1", recipe="series-gru", settings=settings,
+            config={"data_facts": facts},
+        )  # fmt: skip
+        return leave_out(run, forecasts, is_refit)
+
+    assert leave(5).times.tolist() == hours(6, 7).tolist()
+    assert leave(5, is_refit=True).times.tolist() == hours(6, 7).tolist()
+    for seen, message in ((7, "seen rows up to 2024-03-01T07"), (None, "how late")):
+        with pytest.raises(UserError, match=message) as error:
+            leave(seen)
+        assert "Add --refit" in str(error.value)
+        assert len(leave(seen, is_refit=True)) == 4
+    settings = {"holdout_series": []}
+    assert len(leave(None)) == 4  # all series are tested: their first forecasts say it
+
+
+def test_a_fold_that_is_trained_is_not_trained_again(with_folds, monkeypatch, capsys):
+    monkeypatch.setattr("shared.sweeps.trials.run_workers", refuse_to_train)
+    before = find_folds(with_folds, "expanding-2")
+    main([str(with_folds.path), "--folds", "2", "--refit"])
     assert "2 folds, 2 of them already trained" in capsys.readouterr().out
+    after = find_folds(with_folds, "expanding-2")
+    assert [(f.path, f.summary) for f in after] == [(f.path, f.summary) for f in before]
+    assert len(read_rows(with_folds)) == 8
+
+
+def test_a_missing_fold_is_trained_from_a_moved_file(
+    with_folds, in_process, tmp_path, capsys
+):
+    run = with_folds
+    first, second = find_folds(run, "expanding-2")
     shutil.rmtree(second.path)
-    summary = json.loads((first.path / "summary.json").read_text())
-    main(arguments)
-    assert "2 folds, 1 of them already trained" in capsys.readouterr().out
-    again = find_folds(run, "expanding-2")
-    assert again[0].path == first.path
-    assert json.loads((first.path / "summary.json").read_text()) == summary
-    assert len(again) == 2
-
-
-def test_a_moved_file_is_named(run, in_process, tmp_path, capsys):
-    config = json.loads((run.path / "config.json").read_text())
     moved = tmp_path / "elsewhere, 2.csv"
-    shutil.copy(config["data_facts"]["file"], moved)
+    shutil.copy(run.config["data_facts"]["file"], moved)
+    config = json.loads((run.path / "config.json").read_text())
     gone = tmp_path / "gone.csv"
     config["data_facts"]["file"] = config["settings"]["file"] = str(gone)
     (run.path / "config.json").write_text(json.dumps(config))
     arguments = [run.path, "--folds", "2", "--refit"]
     assert "gone.csv: no such file" in refuse(capsys, *arguments)
-    assert not (run.path / "backtest").exists()
+    assert find_folds(run, "expanding-2") == [first]
     main([*map(str, arguments), "--file", str(moved)])
+    assert "2 folds, 1 of them already trained" in capsys.readouterr().out
     assert len(read_rows(run)) == 8
+    kept, again = find_folds(run, "expanding-2")
+    assert (kept.path, kept.summary) == (first.path, first.summary)
+    assert again.config["data_facts"]["file"] == str(moved)
     with moved.open("a") as file:
         file.write("2023-09-02,21.5\n")
     error = refuse(capsys, *arguments, "--file", moved)
@@ -434,35 +649,43 @@ def test_damaged_predictions_are_one_line(run, capsys):
     assert "predictions.npz is missing" in refuse(capsys, run.path)
 
 
-def test_coverage_without_a_usable_table_is_left_out(tmp_path):
-    run = SimpleNamespace(path=tmp_path)
-    assert read_coverage(run) == {}
-    table = tmp_path / "intervals.csv"
-    table.write_text("level,step,covered\n0.8,all,0.77\n0.8,1,0.5\n0.95,all,nan\n")
-    assert read_coverage(run) == {0.8: 0.77}
-    table.write_text("level,step\n0.8,all\n")
-    assert read_coverage(run) == {}
-
-
-def test_a_fold_that_fails_leaves_no_table(run, monkeypatch, capsys):
+def test_a_fold_that_fails_leaves_no_table(with_folds, monkeypatch, capsys):
     def fail(workers, num_workers, threads, report):
-        train_here(workers[:1], num_workers, threads, report)
-        for worker in workers[1:]:
+        for worker in workers:
             worker.status = 2
             worker.tail.append("error: the disk is full.")
             report(worker, "")
 
     monkeypatch.setattr("shared.sweeps.trials.run_workers", fail)
+    shutil.rmtree(find_folds(with_folds, "expanding-2")[1].path)
     with pytest.raises(SystemExit) as end:
-        main([str(run.path), "--folds", "2", "--refit"])
+        main([str(with_folds.path), "--folds", "2", "--refit"])
     assert end.value.code == 2
     printed = capsys.readouterr()
     assert "1 of 2 folds have no finished run" in printed.err
     assert "stopped with status 2: error: the disk is full." in printed.out
-    assert not list(run.path.glob("backtest.*"))
+    assert not list(with_folds.path.glob("backtest.*"))
 
 
-def test_ctrl_c_keeps_the_folds_that_are_done(run, in_process, capsys):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_folds_that_are_done(kind, with_folds, monkeypatch, capsys):
+    def interrupt(*_):
+        signal.raise_signal(kind)
+
+    monkeypatch.setattr("shared.sweeps.trials.run_workers", interrupt)
+    shutil.rmtree(find_folds(with_folds, "expanding-2")[1].path)
+    with pytest.raises(SystemExit) as end:
+        main([str(with_folds.path), "--folds", "2", "--refit"])
+    assert end.value.code == 130
+    printed = capsys.readouterr().out
+    assert "2 folds, 1 of them already trained" in printed
+    assert "The same command goes on" in printed
+    assert not list(with_folds.path.glob("backtest.*"))
+    assert len(find_folds(with_folds, "expanding-2")) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_the_processes(run, in_process, capsys):
     command = [sys.executable, "-m", "shared.studies.backtest", str(run.path)]
     flags = ["--folds", "3", "--refit", "--workers", "1"]
     process = start([*command, *flags], stdout=subprocess.PIPE, text=True)
@@ -479,19 +702,3 @@ def test_ctrl_c_keeps_the_folds_that_are_done(run, in_process, capsys):
     main([str(run.path), *flags])
     assert "3 folds, 1 of them already trained" in capsys.readouterr().out
     assert len(read_rows(run)) == 12
-
-
-def test_help_needs_no_tensorflow():
-    program = (
-        "import sys\n"
-        "from shared.studies.backtest.__main__ import main\n"
-        "try:\n"
-        "    main(['--help'])\n"
-        "except SystemExit as end:\n"
-        "    assert not end.code\n"
-        "heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = run_python("-c", program)
-    assert done.returncode == 0, done.stderr
-    assert "--refit" in done.stdout

@@ -17,7 +17,7 @@ from shared.inference.rebuild import rebuild_run, restore_config
 from shared.studies.gradient_flow.__main__ import main
 from shared.studies.gradient_flow.flow_figure import draw_flows
 from shared.studies.gradient_flow.state_gradients import Flow, measure_flow
-from tests.helpers import PROJECT, make_reviews, run_python, write_npz
+from tests.helpers import PROJECT, make_reviews, write_npz
 from tests.recipes.training_runs import train_reviews, train_series
 
 BATCH, STEPS, FEATURES, UNITS = 5, 7, 3, 4
@@ -378,19 +378,3 @@ def test_what_cannot_be_measured_is_one_line(tmp_path, capsys):
     write_npz(tmp_path / "imdb.npz", make_reviews(100, seed=1))
     assert "was trained on imdb (SHA-256 " in refuse(run.path)
     assert not list((tmp_path / "runs").rglob("gradient_flow.*"))
-
-
-def test_help_needs_no_tensorflow():
-    program = (
-        "import sys\n"
-        "from shared.studies.gradient_flow.__main__ import main\n"
-        "try:\n"
-        "    main(['--help'])\n"
-        "except SystemExit as end:\n"
-        "    assert not end.code\n"
-        "heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = run_python("-c", program)
-    assert done.returncode == 0, done.stderr
-    assert "--examples" in done.stdout

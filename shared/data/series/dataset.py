@@ -107,6 +107,9 @@ def load_series(config: SeriesConfig) -> SeriesSplits:
             windows, features, values, layout, part, stride, generated
         )
     facts = _describe(table, config, series, layout)
+    facts["taught_until"] = str(
+        max(one.times[bounds[one.name]["validation"][1] - 1] for one in taught)
+    )
     for sentence in table.remarks:
         print(f"  {sentence}")
     print(

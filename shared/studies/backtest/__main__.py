@@ -91,15 +91,15 @@ def _test_run(options: Options) -> None:
     from shared.studies.backtest.fold_tables import show_folds, write_folds
     from shared.studies.backtest.folds import (
         find_run,
-        leave_out_early,
         read_forecasts,
         read_layout,
         split_folds,
     )
+    from shared.studies.backtest.seen_rows import leave_out
 
     run = find_run(options.run, options.results_dir)
     layout = read_layout(run)
-    forecasts = leave_out_early(read_forecasts(run, layout))
+    forecasts = leave_out(run, read_forecasts(run, layout), options.refit)
     if forecasts.left_out:
         print(
             f"{forecasts.left_out:,} forecasts are left out: they were made before the "
@@ -112,9 +112,7 @@ def _test_run(options: Options) -> None:
     if options.refit:
         scores = _score_again(run, layout, forecasts, folds, options)
     else:
-        scores = [
-            _score(fold, forecasts.select_fold(fold), layout, None) for fold in folds
-        ]
+        scores = [_score(fold, forecasts, layout) for fold in folds]
     trained = options.window if options.refit else "once"
     best = forecasts.best_achievable
     paths = write_folds(run, scores, trained, best)
@@ -135,7 +133,6 @@ def _score_again(
     from shared.studies.backtest.refit import (
         find_file,
         plan_trials,
-        read_coverage,
         train_folds,
     )
 
@@ -155,25 +152,20 @@ def _score_again(
             file=sys.stderr,
         )
         sys.exit(2 if failed and all(w.status == 2 for w in failed) else 1)
-    scores = []
-    for fold, one in zip(folds, runs, strict=True):
-        every = read_forecasts(one, layout)
-        inside = every.select_fold(fold)
-        # A series that ends early is tested on earlier steps, outside the fold.
-        is_whole = len(inside) == len(every)
-        coverage = read_coverage(one) if is_whole else {}
-        scores.append(_score(fold, inside, layout, coverage))
-    return scores
+    return [
+        _score(fold, read_forecasts(one, layout), layout)
+        for fold, one in zip(folds, runs, strict=True)
+    ]
 
 
-def _score(
-    fold: Fold,
-    forecasts: Forecasts,
-    layout: Layout,
-    coverage: dict[float, float] | None,
-) -> FoldScores:
+def _score(fold: Fold, every: Forecasts, layout: Layout) -> FoldScores:
+    """Score the forecasts that lie within a fold.
+
+    A series that ends early may be tested on earlier steps, outside the fold.
+    """
     from shared.studies.backtest.fold_scores import score_fold
 
+    forecasts = every.select_fold(fold)
     if not len(forecasts):
         raise UserError(
             f"fold {fold.number}, from {fold.first}: no forecast lies within it. Take "
@@ -181,7 +173,7 @@ def _score(
         )
     last = forecasts.times.max()
     end = layout.frequency.time_at(last, np.array([layout.horizon - 1]))[0]
-    return score_fold(fold, forecasts, end, coverage)
+    return score_fold(fold, forecasts, end)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ import numpy as np
 
 from shared.core.statistics import LEVEL, quantile
 from shared.studies.backtest.folds import NETWORK, Fold, Forecasts
+from shared.tasks.conformal import measure_coverage
 
 FEWEST_FOLDS = 3  # for an interval
-METRICS = ("mae", "rmse", "mase")
+METRICS = ("mae", "rmse", "mase", "pinball")
+"""Errors of a fold. The last one is measured where the network predicts quantiles."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class FoldScores:
         fold: Which part of the test part.
         last: datetime64[s]: the last step of its last forecast.
         windows: Number of forecasts.
-        scores: `network` or the name of a baseline -> `mae`, `rmse` and `mase`.
+        scores: `network` or the name of a baseline -> the `METRICS` of the run.
         coverage: Level of an interval -> share of the values inside; empty if the fold
             has none.
     """
@@ -55,7 +57,6 @@ def score_fold(
     fold: Fold,
     forecasts: Forecasts,
     last: np.datetime64,
-    coverage: dict[float, float] | None = None,
 ) -> FoldScores:
     """Score the forecasts of a fold.
 
@@ -63,18 +64,23 @@ def score_fold(
         fold: The fold.
         forecasts: Of this fold only, at least one.
         last: The last step of the last forecast.
-        coverage: Level of an interval -> share of the values inside.
     """
     measures = forecasts.task.measures
     scores = {}
     for name, predictions in forecasts.named.items():
         means = {
             metric: float(measures[metric](forecasts.targets, predictions).mean())
-            for metric in ("mae", "mse", "mase")
+            for metric in ("mae", "mse", "mase", "pinball")
+            if metric in measures
         }
         means["rmse"] = math.sqrt(means.pop("mse"))
-        scores[name] = {metric: means[metric] for metric in METRICS}
-    return FoldScores(fold, last, len(forecasts), scores, coverage or {})
+        scores[name] = {metric: means[metric] for metric in METRICS if metric in means}
+    coverage = {
+        level: measure_coverage(forecasts.targets, lower, upper, level).covered
+        for level, (lower, upper) in forecasts.intervals.items()
+    }
+    coverage = {k: share for k, share in coverage.items() if math.isfinite(share)}
+    return FoldScores(fold, last, len(forecasts), scores, coverage)
 
 
 def average(values: Sequence[float]) -> Mean:
@@ -155,9 +161,11 @@ def list_rows(folds: Sequence[FoldScores], trained: str) -> list[dict[str, Any]]
                 "windows": one.windows,
                 "forecast": name,
             }
-            row |= {metric: float(f"{scores[metric]:.7g}") for metric in METRICS}
+            row |= {metric: float(f"{error:.7g}") for metric, error in scores.items()}
             for level in levels:
                 share = one.coverage.get(level) if name == NETWORK else None
-                row[f"covered_{100 * level:g}"] = "" if share is None else share
+                row[f"covered_{100 * level:g}"] = (
+                    "" if share is None else float(f"{share:.6g}")
+                )
             rows.append(row)
     return rows

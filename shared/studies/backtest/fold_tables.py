@@ -51,6 +51,20 @@ def show_folds(
         best: Names of baselines that nobody can expect to beat.
     """
     score = run.score
+    console = make_console()
+    console.print(Text(f"{name_run(run)}, {TRAINED[trained]}"))
+    console.print(Text(f"Test {score.title} per fold"))
+    console.print(_build_table(folds, score.metric))
+    if "pinball" in folds[0].scores[NETWORK]:
+        title = format_title("pinball")
+        console.print(Text(f"Test {title[0].lower()}{title[1:]} per fold"))
+        console.print(_build_table(folds, "pinball"))
+    for sentence in describe_folds(folds, score, best):
+        console.print(Text(sentence))
+
+
+def _build_table(folds: Sequence[FoldScores], metric: str) -> Table:
+    """Return the error of every forecast per fold, and its mean."""
     names = list(folds[0].scores)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("fold", no_wrap=True)
@@ -65,21 +79,16 @@ def show_folds(
             str(one.fold.number),
             format_time(one.fold.first),
             f"{one.windows:,}",
-            *(format_score(one.scores[name][score.metric]) for name in names),
+            *(format_score(one.scores[name][metric]) for name in names),
             end_section=one is folds[-1],
         )
-    means = [average([one.scores[n][score.metric] for one in folds]) for n in names]
+    means = [average([one.scores[name][metric] for one in folds]) for name in names]
     spare = [""] * 2
     table.add_row("mean", *spare, *(format_score(m.value) for m in means))
     if len(folds) >= FEWEST_FOLDS:
         widths = [format_score(m.half_width) for m in means]
         table.add_row("±", *spare, *widths)
-    console = make_console()
-    console.print(Text(f"{name_run(run)}, {TRAINED[trained]}"))
-    console.print(Text(f"Test {score.title} per fold"))
-    console.print(table)
-    for sentence in describe_folds(folds, score, best):
-        console.print(Text(sentence))
+    return table
 
 
 def describe_folds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from shared.data.series.frequency import Frequency
 from shared.data.series.layout import Layout
 from shared.runs.groups import choose_runs
 from shared.runs.reader import PREDICTIONS, Run, read_predictions
+from shared.studies.backtest.fold_intervals import Intervals, roll_intervals
 from shared.tasks.task import MultiStepForecast
 
 NETWORK = "network"
@@ -50,7 +51,8 @@ class Forecasts:
         named: `network` or the name of a baseline -> its forecasts.
         best_achievable: Names of baselines that nobody can expect to beat.
         series: Name of the series of each forecast, (num_windows,). None: only one.
-        left_out: How many `leave_out_early` has left out.
+        intervals: Of the network. Empty: the run keeps no errors.
+        left_out: How many `leave_out` has left out.
     """
 
     task: MultiStepForecast
@@ -60,6 +62,7 @@ class Forecasts:
     named: dict[str, np.ndarray]
     best_achievable: frozenset[str] = frozenset()
     series: np.ndarray | None = None
+    intervals: Intervals = field(default_factory=dict)
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -76,9 +79,14 @@ class Forecasts:
             a[chosen] for a in (self.times, self.ends, self.targets)
         )
         series = None if self.series is None else self.series[chosen]
+        intervals = {
+            level: (lower[chosen], upper[chosen])
+            for level, (lower, upper) in self.intervals.items()
+        }
         return dataclasses.replace(
-            self, times=times, ends=ends, targets=targets, named=named, series=series
-        )
+            self, times=times, ends=ends, targets=targets, named=named, series=series,
+            intervals=intervals,
+        )  # fmt: skip
 
     def select_fold(self, fold: Fold) -> Forecasts:
         """Return the forecasts whose steps all lie in a fold."""
@@ -147,33 +155,20 @@ def read_forecasts(run: Run, layout: Layout) -> Forecasts:
         for name, values in arrays.items()
         if name.startswith(BASELINE)
     }
+    ends = layout.frequency.time_at(times, np.full(len(times), layout.horizon))
+    targets = arrays["targets"]
     return Forecasts(
         run.task,
         times,
-        layout.frequency.time_at(times, np.full(len(times), layout.horizon)),
-        arrays["targets"],
+        ends,
+        targets,
         named,
         frozenset(
             one["name"] for one in run.summary["baselines"] if one["is_best_achievable"]
         ),
         arrays.get("series"),
+        roll_intervals(run, layout, times, ends, targets, named[NETWORK]),
     )
-
-
-def leave_out_early(forecasts: Forecasts) -> Forecasts:
-    """Return the forecasts that were made after every row that the network has seen.
-
-    Where series end at different times, the network has seen rows of one series that
-    are later than the first test rows of another. So the forecasts from before the test
-    part of the last series are left out.
-    """
-    series, times = forecasts.series, forecasts.times
-    if series is None:
-        return forecasts
-    begun = max(times[series == name].min() for name in np.unique(series))
-    late = times >= begun
-    left_out = int(np.count_nonzero(~late))
-    return dataclasses.replace(forecasts.select(late), left_out=left_out)
 
 
 def split_folds(

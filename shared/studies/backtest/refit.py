@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,21 +209,6 @@ def train_folds(
     return [index.find(trial) for trial in trials], failed
 
 
-def read_coverage(run: Run) -> dict[float, float]:
-    """Return the share of values inside the intervals of a run, by level.
-
-    It is empty without a usable `intervals.csv`. A level that had too few forecasts to
-    calibrate is left out.
-    """
-    try:
-        with (run.path / "intervals.csv").open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["step"] == "all"]
-        found = {float(row["level"]): float(row["covered"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        return {}
-    return {level: share for level, share in found.items() if math.isfinite(share)}
-
-
 def _measure_length(
     run: Run, layout: Layout, folds: Sequence[Fold], file: Path | None
 ) -> _Length:
@@ -263,7 +246,7 @@ def _measure_length(
     last_fold = count_after(folds[-1].first, max(ends.values()))
     for fold in folds:
         test = last_fold if fold.stop is None else fold.steps
-        for name in counts.keys() - set(run.settings["holdout_series"]):
+        for name in counts:  # the earliest part of a held-out series scales it
             after = 0 if fold.stop is None else count_after(fold.stop, ends[name])
             if counts[name] - max(0, after) - test - validation < 1:
                 raise UserError(

@@ -46,7 +46,7 @@ from pathlib import Path
 
 from series_peers.data import ETT, TASKS, Task, write_series
 from series_peers.measure import PeerError, run_peer
-from series_peers.peers import PEERS
+from series_peers.peers import PEERS, QUICK
 
 from shared.core.environment import PROJECT
 from shared.core.files import to_csv, write_text
@@ -105,13 +105,13 @@ def _measure(
         with options.output.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
     done = {(r["series"], int(r["horizon"]), r["peer"], int(r["seed"])) for r in rows}
-    all_finished = True
+    all_finished, budget = True, QUICK if options.quick else None
     for seed, task, peer in _list_cases(options, tasks):
         if (task.series, task.horizon, peer, seed) in done:
             continue
         keep = scratch / f"{task.name}-{peer.replace(' ', '-')}-{seed}.npz"
         try:
-            row = run_peer(task, files[task.series], peer, seed, options.quick, keep)
+            row = run_peer(task, files[task.series], peer, seed, keep, budget)
         except PeerError as error:
             print(f"Left out: {task.name}, {peer}, seed {seed}: {error}", flush=True)
             all_finished = False

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -59,20 +60,9 @@ def main() -> None:
 
 def measure(task: Task, recipe: str, seed: int, files: Path) -> dict[str, Any]:
     """Train once, and return scores, processor seconds and peak memory."""
-    path = PROJECT / "recipes" / f"{recipe.replace('-', '_')}.py"
     with tempfile.TemporaryDirectory() as scratch:
-        process = subprocess.Popen(
-            [
-                sys.executable, str(path), *task.flags,
-                "--file", str(files / f"{task.series}.csv"),
-                "--seed", str(seed), "--threads", "1", "--results-dir", scratch,
-            ],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{recipe} on {task.name}: status {process.returncode}")
+        file = files / f"{task.series}.csv"
+        used = train(task, recipe, file, Path(scratch), ["--seed", str(seed)])
         (run,) = find_runs(Path(scratch))
         scores = read_rows(run.path / "forecast_scores.csv")
         overall = [
@@ -89,6 +79,29 @@ def measure(task: Task, recipe: str, seed: int, files: Path) -> dict[str, Any]:
     row["processor_seconds"] = round(used.ru_utime + used.ru_stime, 2)
     row["peak_mb"] = round(used.ru_maxrss * 1024 / 1e6)
     return row
+
+
+def train(
+    task: Task, recipe: str, file: Path, results: Path, flags: list[str]
+) -> resource.struct_rusage:
+    """Train a recipe on one thread in a new process, and return what it used.
+
+    Args:
+        task: Its series, windows and parts.
+        recipe: Its name.
+        file: The series.
+        results: Folder for the run.
+        flags: More flags.
+    """
+    path = PROJECT / "recipes" / f"{recipe.replace('-', '_')}.py"
+    command = [sys.executable, str(path), *task.flags, "--file", str(file),
+               "--threads", "1", "--results-dir", str(results), *flags]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{recipe} on {task.name}: status {process.returncode}")
+    return used
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .data import TASKS, load_task
-from .peers import PEERS, QUICK, Budget, Problem
+from .peers import PEERS, Budget, Problem
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     task = next(task for task in TASKS if task.name == request["task"])
     values, origins, actual = load_task(task, Path(request["file"]))
-    budget = QUICK if request["quick"] else Budget()
+    budget = Budget(**request["budget"])
     problem = Problem(task, values, origins, request["seed"], budget)
     found = PEERS[request["peer"]].forecast(problem)
     arrays = {"point": found.point}

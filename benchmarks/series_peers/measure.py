@@ -35,7 +35,15 @@ class PeerError(Exception):
     """A peer that did not finish. The message is the last line of its output."""
 
 
-def run_peer(task: Task, file: Path, peer: str, seed: int, quick: bool, keep: Path):
+def run_peer(
+    task: Task,
+    file: Path,
+    peer: str,
+    seed: int,
+    keep: Path,
+    budget: Mapping[str, Any] | None = None,
+    python: str = sys.executable,
+) -> dict[str, Any]:
     """Train a peer in a new process on one thread, and measure it.
 
     Args:
@@ -43,8 +51,9 @@ def run_peer(task: Task, file: Path, peer: str, seed: int, quick: bool, keep: Pa
         file: The series, as `data.write_series` writes it.
         peer: A key of `peers.PEERS`.
         seed: Of its network.
-        quick: Train a few updates only.
         keep: File for its forecasts, `.npz`.
+        budget: Fields of `peers.Budget` that differ from its defaults.
+        python: The interpreter that has the peers.
 
     Returns:
         A row of the table.
@@ -53,12 +62,12 @@ def run_peer(task: Task, file: Path, peer: str, seed: int, quick: bool, keep: Pa
         PeerError: If the process fails.
     """
     request = {"task": task.name, "file": str(file), "peer": peer, "seed": seed,
-               "quick": quick, "keep": str(keep)}  # fmt: skip
+               "budget": dict(budget or {}), "keep": str(keep)}  # fmt: skip
     folders = [str(PROJECT), str(PROJECT / "benchmarks")]
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(folders)}
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "series_peers", json.dumps(request)],
+            [python, "-m", "series_peers", json.dumps(request)],
             cwd=scratch,  # some packages write logs where they run
             env=environment,
             stdout=output,

@@ -47,8 +47,8 @@ class Budget:
         return max(1, round(self.patience * epochs))
 
 
-QUICK = Budget(epochs=1, updates=20)
-"""Shows that a peer runs. Its errors mean nothing."""
+QUICK = {"epochs": 1, "updates": 20}
+"""A budget that shows that a peer runs. Its errors mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.table import Table
@@ -126,10 +127,14 @@ def _show(found: Forecast) -> None:
     rows = found.to_rows()
     table = Table(*map(str, rows[0]))
     for row in rows[:FIRST_ROWS]:
-        table.add_row(*(shorten(str(cell), 40) for cell in row.values()))
+        table.add_row(*map(_format_cell, row.values()))
     make_console().print(table)
     if len(rows) > FIRST_ROWS:
         print(f"... and {len(rows) - FIRST_ROWS:,} more rows")
+
+
+def _format_cell(cell: Any) -> str:
+    return f"{cell:.5g}" if isinstance(cell, float) else shorten(str(cell), 40)
 
 
 if __name__ == "__main__":

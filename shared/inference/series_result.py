@@ -10,7 +10,7 @@ import numpy as np
 from shared.data.series.filling import FilledSeries
 from shared.data.series.layout import Layout
 from shared.inference.intervals import list_ends, round_number
-from shared.plots.forecast_figure import PAST, ForecastPanel
+from shared.plots.forecast_figure import FEWEST, PAST, ForecastPanel
 
 
 @dataclass
@@ -61,8 +61,8 @@ class SeriesForecast:
         """Return what the picture shows: a panel for each series and target."""
         panels = []
         for one in self.series:
-            first = max(0, one.num_observed - PAST * self.layout.horizon)
-            part = slice(first, one.num_observed)
+            shown = max(PAST * self.layout.horizon, FEWEST)
+            part = slice(max(0, one.num_observed - shown), one.num_observed)
             ends = self.intervals[one.name]
             for k, target in enumerate(self.layout.target):
                 past = np.where(one.is_measured[part], one.values[target][part], np.nan)

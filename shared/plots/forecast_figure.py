@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import MaxNLocator
 
 from shared.plots.curves import (
     COLOURS,
     add_legend,
     add_title,
+    finish_panel,
     make_panels,
     plain_text,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_PANELS = 6
-PAST = 4  # horizons of history that a panel shows
+PAST, FEWEST = 4, 40  # horizons of history that a panel shows, and at least steps
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:
 
     Args:
         panels: At least one.
-        title: Of the figure.
+        title: Of the figure. It also says how many panels are left out.
     """
     shown = panels[:MOST_PANELS]
     figure, axes = make_panels(len(shown), 2)
@@ -63,29 +67,40 @@ def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:
         row[1].remove()
         axis = row[0]
         axis.set_subplotspec(row[0].get_gridspec()[list(axes[:, 0]).index(axis), :])
-        axis.plot(panel.past_times, panel.past, color="black", lw=1.2, label="measured")
-        start = np.flatnonzero(np.isfinite(panel.past))
-        times, forecast = panel.times, panel.forecast
-        for level, (lower, upper) in sorted(panel.intervals.items(), reverse=True):
-            axis.fill_between(
-                times, lower, upper, color=COLOURS[1], lw=0,
-                alpha=0.35 if level < 0.9 else 0.18, label=f"{level:.0%} interval",
-            )  # fmt: skip
-        if len(start):  # no hole between the last value and the forecast
-            times = np.concatenate([panel.past_times[start[-1] :][:1], times])
-            forecast = np.concatenate([panel.past[start[-1] :][:1], forecast])
-        mark = "o" if len(panel.times) == 1 else None  # else its interval is a point
-        axis.plot(times, forecast, color=COLOURS[1], lw=1.6, label="forecast")
-        if mark:
-            axis.plot(panel.times, panel.forecast, mark, color=COLOURS[1], ms=4)
-            for level, (lower, upper) in panel.intervals.items():
-                axis.vlines(panel.times, lower, upper, color=COLOURS[1],
-                            lw=5 if level < 0.9 else 2, alpha=0.5)  # fmt: skip
-        axis.set_ylabel(plain_text(panel.quantity))
-        axis.tick_params(axis="x", labelrotation=25, labelsize=8)
-        axis.grid(alpha=0.25)
-        if panel.title:
-            axis.set_title(plain_text(panel.title), fontsize=9)
-        add_legend(axis)
+        _draw_panel(axis, panel)
+    if len(shown) < len(panels):
+        title += f" (the first {len(shown)} of {len(panels)})"
     add_title(figure, title)
     return figure
+
+
+def _draw_panel(axis: Axes, panel: ForecastPanel) -> None:
+    axis.plot(panel.past_times, panel.past, color="black", lw=1.2, label="measured")
+    known = np.flatnonzero(np.isfinite(panel.past))[-1:]
+    # The line starts at the last value, so that no hole is before the forecast.
+    times = np.concatenate([panel.past_times[known], panel.times])
+    forecast = np.concatenate([panel.past[known], panel.forecast])
+    axis.plot(times, forecast, color=COLOURS[1], lw=1.6, label="forecast")
+    if panel.best is not None:
+        axis.plot(panel.times, panel.best, "--", color=COLOURS[0], lw=1.4,
+                  marker="x" if len(panel.times) == 1 else None,
+                  label="best possible forecast")  # fmt: skip
+    for level, (lower, upper) in sorted(panel.intervals.items()):
+        style = {"color": COLOURS[1], "lw": 0, "label": f"{level:.0%} interval"}
+        alpha = 0.35 if level < 0.9 else 0.18
+        axis.fill_between(panel.times, lower, upper, alpha=alpha, **style)
+    if len(panel.times) == 1:  # a band over one time cannot be seen
+        axis.plot(panel.times, panel.forecast, "o", color=COLOURS[1], ms=4)
+        for level, (lower, upper) in panel.intervals.items():
+            axis.vlines(panel.times, lower, upper, color=COLOURS[1],
+                        lw=5 if level < 0.9 else 2, alpha=0.5)  # fmt: skip
+    finish_panel(axis, panel.title, panel.across)
+    axis.margins(x=0.01)
+    axis.set_ylabel(plain_text(panel.quantity))
+    if panel.across:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        locator = AutoDateLocator()
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    add_legend(axis)

@@ -66,12 +66,15 @@ def measure(task: Task, recipe: str, seed: int, files: Path) -> dict[str, Any]:
         (run,) = find_runs(Path(scratch))
         scores = read_rows(run.path / "forecast_scores.csv")
         overall = [
-            r for r in read_rows(run.path / "intervals.csv") if r["step"] == "all"
+            row
+            for row in read_rows(run.path / "intervals.csv")
+            if row["forecast"] == "network" and row["step"] == "all"
         ]
     row = {"series": task.series, "horizon": task.horizon, "recipe": recipe}
     row |= {"seed": seed, "epochs": run.summary["epochs"]}
-    row |= {name: scores[0][name] for name in ("mae", "rmse", "mase")}
-    row["ridge_mae"] = scores[-1]["mae"]
+    named = {row["forecast"]: row for row in scores}
+    row |= {name: named["network"][name] for name in ("mae", "rmse", "mase")}
+    row["ridge_mae"] = named["ridge on differences"]["mae"]
     for found in overall:
         percent = f"{100 * float(found['level']):g}"
         row[f"coverage_{percent}"] = found["covered"]

@@ -1,4 +1,4 @@
-"""Loss and metric of quantile forecasts, as Keras objects.
+"""Loss and metric of quantile forecasts, as Keras objects and in NumPy.
 
 The pinball loss of a quantile q is q e for an error e = target - prediction above 0,
 and (q - 1) e below. Its minimum is the quantile (Koenker and Bassett 1978).
@@ -6,10 +6,12 @@ and (q - 1) e below. Its minimum is the quantile (Koenker and Bassett 1978).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -76,3 +78,28 @@ class MedianError(keras.metrics.Mean):
     def get_config(self) -> dict[str, Any]:
         """Return what Keras needs to build the metric again."""
         return super().get_config() | {"median": self.median, "scale": self.scale}
+
+
+def measure_pinball(
+    targets: np.ndarray, quantiles: Mapping[float, np.ndarray]
+) -> float:
+    """Return the mean pinball loss over targets and quantiles.
+
+    Twice the mean over evenly spaced quantiles tends to the continuous ranked
+    probability score (CRPS) as their number grows.
+
+    Args:
+        targets: float, any shape.
+        quantiles: Probability -> its forecast, same shape. A target counts if all its
+            quantiles are finite.
+
+    Returns:
+        In the unit of the targets; NaN if no target counts.
+    """
+    levels = np.array(list(quantiles), np.float64)
+    forecasts = np.stack([*quantiles.values()], axis=-1)
+    known = np.isfinite(forecasts).all(axis=-1)
+    if not known.any():
+        return math.nan
+    error = targets[known].astype(np.float64)[:, None] - forecasts[known]
+    return float(np.maximum(levels * error, (levels - 1) * error).mean())

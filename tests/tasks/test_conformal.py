@@ -4,6 +4,7 @@ import pytest
 from shared.tasks.conformal import (
     choose_ends,
     count_needed,
+    find_ends,
     find_half_widths,
     measure_coverage,
     measure_outside,
@@ -96,3 +97,28 @@ def test_the_intervals_of_independent_errors_cover_as_promised():
     assert found.covered == pytest.approx(0.8, abs=0.015)
     # the width of a normal's central 80 % is 2 * 1.2816 standard deviations
     assert found.width == pytest.approx(2 * 1.2816 * 8 / 3, rel=0.05)
+
+
+def test_rolling_over_a_sorted_window_is_sorting_every_window():
+    random = np.random.default_rng(5)
+    errors = random.integers(-4, 9, (60, 2, 3)).astype(float)  # many ties
+    origins = random.integers(0, 40, 60)
+    ends = origins + random.integers(1, 6, 60)
+    chosen = random.permutation(60)[:45]
+    half, found = roll_half_widths(errors, origins, ends, chosen, 0.8, 12)
+    order = np.argsort(ends, kind="stable")
+    assert 0 < found.sum() < 45
+    for k, number in enumerate(chosen):
+        before = order[: (ends <= origins[number]).sum()][-12:]
+        expected = find_half_widths(errors[before], 0.8)
+        assert found[k] == (expected is not None)
+        if found[k]:
+            assert (half[k] == expected).all()
+    nothing = np.array([], np.int64)
+    half, found = roll_half_widths(errors, origins, ends, nothing, 0.8, 12)
+    assert half.shape == (0, 2, 3) and found.shape == (0,)
+
+
+def test_the_ends_of_an_interval_are_quantiles():
+    assert find_ends(0.8) == (0.1, 0.9)
+    assert find_ends(0.95) == (0.025, 0.975)

@@ -72,9 +72,7 @@ def make_baseline(
         examples = getattr(data, part)
         predictions = predict(examples)
         scores[part] = {
-            column: float(
-                np.mean(data.task.measure(metric, examples.targets, predictions))
-            )
+            column: data.task.summarise(metric, examples.targets, predictions)
             for column, metric in data.task.columns.items()
         }
         kept[part] = np.asarray(predictions, np.float32)

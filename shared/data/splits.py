@@ -112,6 +112,8 @@ class Splits:
         mask_side: On which side masked padding is; None without a mask.
         kept: Arrays that a later forecast beyond the data starts from. A run keeps them
             as `latest.npz`.
+        class_weights: Class -> weight of its examples in the training loss; None if all
+            count the same.
     """
 
     data: str
@@ -125,3 +127,4 @@ class Splits:
     test_depends_on_seed: bool = False
     mask_side: Literal["left", "right"] | None = None
     kept: dict[str, np.ndarray] = field(default_factory=dict)
+    class_weights: dict[int, float] | None = None

@@ -114,12 +114,15 @@ def _write_train_step(
     import tensorflow as tf
 
     def train_step(model: keras.Model, data: tuple) -> dict[str, tf.Tensor]:
-        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, targets, weights_of = keras.utils.unpack_x_y_sample_weight(data)
 
         def forward() -> tuple[list[tf.Tensor], tf.Tensor]:
             outputs = networks(inputs, training=True)
             outputs = outputs if isinstance(outputs, list) else [outputs]
-            losses = [model.compute_loss(inputs, targets, each) for each in outputs]
+            losses = [
+                model.compute_loss(inputs, targets, each, weights_of)
+                for each in outputs
+            ]
             # Each loss includes the penalties of all weights.
             return outputs, sum(losses) - len(losses) * sum(model.losses)
 
@@ -139,7 +142,7 @@ def _write_train_step(
                     probe.reset()
             scaled = model.optimizer.scale_loss(total)
         prediction = sum(outputs) / len(outputs)
-        shown_loss = model.compute_loss(inputs, targets, prediction)
+        shown_loss = model.compute_loss(inputs, targets, prediction, weights_of)
         weights = model.trainable_weights
         gradients = outer.gradient(scaled, weights)
         model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
@@ -147,7 +150,7 @@ def _write_train_step(
             if metric.name == "loss":
                 count = tf.shape(tf.nest.flatten(inputs)[0])[0]
                 metric.update_state(shown_loss, sample_weight=count)
-        return model.compute_metrics(inputs, targets, prediction)
+        return model.compute_metrics(inputs, targets, prediction, weights_of)
 
     return train_step
 

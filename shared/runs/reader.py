@@ -27,8 +27,9 @@ from shared.runs.decode import (
     read_member,
     read_table,
 )
+from shared.tasks.kinds import read_task
 from shared.tasks.score import Score
-from shared.tasks.task import Task, read_task
+from shared.tasks.task import Task
 
 RUNS = PROJECT / "results" / "runs"
 LOCK = ".lock"  # held by the process that trains

@@ -15,7 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from shared.core.errors import UserError
 from shared.core.roles import Role
-from shared.tasks.task import KINDS, Classification, StepLabelling, Task, read_task
+from shared.tasks.kinds import KINDS, read_task
+from shared.tasks.task import Classification, StepLabelling, Task
 
 LARGEST = 1e100
 """Scores above it are written as null: their means and squares could overflow."""

@@ -14,6 +14,7 @@ from typing import Any
 TITLES = {
     "loss": "Loss",
     "accuracy": "Accuracy",
+    "macro_f1": "Macro F1",
     "cross_entropy": "Cross-entropy (nats)",
     "mae": "Mean absolute error",
     "mse": "Mean squared error",
@@ -95,6 +96,8 @@ class Score:
 
 ACCURACY = Score("accuracy", higher_is_better=True, is_share=True)
 """Share of examples with the right class."""
+MACRO_F1 = Score("macro_f1", higher_is_better=True, is_share=True)
+"""Mean F1 of the classes: each counts the same."""
 CROSS_ENTROPY = Score("cross_entropy", higher_is_better=False)
 """Mean of -log of the probability of the true class, in nats."""
 SQUARED_ERROR = Score("mse", higher_is_better=False)

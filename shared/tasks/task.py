@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -98,6 +98,15 @@ class Task(ABC):
                 "change the last layer."
             )
         return values.astype(np.float64)
+
+    def summarise(
+        self, metric: str, targets: np.ndarray, predictions: np.ndarray
+    ) -> float:
+        """Return a metric of all examples: the mean of `measure`, where it has that.
+
+        Args and errors: as for `measure`.
+        """
+        return float(np.mean(self.measure(metric, targets, predictions)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the kind and all fields, ready for JSON."""
@@ -397,39 +406,6 @@ class MultiStepForecast(Regression):
         error = targets[..., None] - predictions
         levels = np.array(self.quantiles)
         return np.maximum(levels * error, (levels - 1) * error)
-
-
-KINDS: dict[str, type[Task]] = {
-    task.kind: task
-    for task in (
-        BinaryClassification,
-        Classification,
-        NextToken,
-        StepLabelling,
-        Regression,
-        MultiStepForecast,
-    )
-}
-
-
-def read_task(facts: Mapping[str, Any]) -> Task:
-    """Return a task from the result of `to_json`.
-
-    Raises:
-        ValueError: If this version does not know the kind.
-    """
-    kind = KINDS.get(facts.get("kind", ""))
-    if kind is None:
-        raise ValueError(
-            f"unknown kind of task {facts.get('kind')!r}; known: {', '.join(KINDS)}"
-        )
-    names = {field.name for field in dataclasses.fields(kind)} - {"score"}
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in facts.items()
-        if name in names
-    }
-    return kind(score=Score.from_json(facts["score"]), **values)
 
 
 def _average(values: np.ndarray) -> np.ndarray:

@@ -134,6 +134,7 @@ def _fit(
         if "y" not in validation
         else (validation["x"], validation["y"]),
         epochs=training.epochs,
+        class_weight=data.class_weights,
         shuffle="y" in validation,  # a stream of windows is shuffled already
         callbacks=callbacks,
         verbose=verbose,

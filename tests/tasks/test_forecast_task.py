@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from shared.core.errors import UserError
+from shared.tasks.kinds import read_task
 from shared.tasks.pinball import MedianError, PinballLoss
 from shared.tasks.score import absolute_error
-from shared.tasks.task import MultiStepForecast, read_task
+from shared.tasks.task import MultiStepForecast
 
 TARGETS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 

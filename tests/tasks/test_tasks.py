@@ -14,22 +14,23 @@ from shared.core.statistics import compare_scores
 from shared.plots.run_figures import draw_run, is_hourly
 from shared.report.render import build_page
 from shared.runs.groups import group_runs
+from shared.tasks.kinds import KINDS, read_task
 from shared.tasks.score import ACCURACY, Score, absolute_error
 from shared.tasks.task import (
-    KINDS,
     BinaryClassification,
     Classification,
     MultiStepForecast,
     NextToken,
     Regression,
     StepLabelling,
-    read_task,
 )
+from shared.tasks.text_classification import TextClassification
 from tests.toy.train import toy_recipes, train_toy
 
 EXAMPLES = [
     BinaryClassification(classes=("bad", "good")),
     Classification(classes=("a", "b", "c")),
+    TextClassification.choose("macro_f1", ("a", "b", "c")),
     NextToken(classes=tuple("aeiou")),
     StepLabelling(classes=("noun", "verb"), ignore=-1),
     Regression(absolute_error("deg C"), "T (degC)"),

@@ -71,8 +71,8 @@ def make_sample_reviews(part: str) -> tuple[Sequences, np.ndarray]:
         Word ranks (1 = most frequent word of the training part), and int8 labels,
         (num_reviews,): 1 is positive. Half of the reviews are.
     """
-    texts, labels = _write_reviews(part)
-    counts = Counter(word for text in _write_reviews("train")[0] for word in text)
+    texts, labels = write_sample_texts(part)
+    counts = Counter(word for text in write_sample_texts("train")[0] for word in text)
     by_count = sorted(counts, key=lambda word: (-counts[word], word))
     ranks = {word: rank for rank, word in enumerate(by_count, start=1)}
     offsets = np.cumsum([0, *map(len, texts)])
@@ -81,7 +81,12 @@ def make_sample_reviews(part: str) -> tuple[Sequences, np.ndarray]:
 
 
 @cache
-def _write_reviews(part: str) -> tuple[list[list[str]], np.ndarray]:
+def write_sample_texts(part: str) -> tuple[list[list[str]], np.ndarray]:
+    """Return the words of each review, and int8 labels: 1 is positive.
+
+    Args:
+        part: `train` or `test`.
+    """
     # One stream per part, so that neither depends on the size of the other.
     random = np.random.default_rng([SAMPLE_SEED, list(NUM_REVIEWS).index(part)])
     labels = random.permutation(np.arange(NUM_REVIEWS[part]) % 2).astype(np.int8)

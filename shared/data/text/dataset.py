@@ -1,0 +1,340 @@
+"""Texts of any file: read them, split them, and turn them into token ids."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shared.core.cache import FORMAT, read_cached, write_cached
+from shared.core.errors import UserError
+from shared.core.text import shorten
+from shared.data.buckets import Buckets, choose_edges
+from shared.data.padding import pad_sequences
+from shared.data.splits import Examples, Sequences, Splits
+from shared.data.text import sample
+from shared.data.text.config import TextConfig
+from shared.data.text.grouping import draw_part, group_copies
+from shared.data.text.labelled import LabelledTexts, format_names, list_classes
+from shared.data.text.read_texts import read_texts
+from shared.data.text.tokens import Tokenizer, choose_tokens, needs_segments
+from shared.data.text.vocabulary import (
+    Vocabulary,
+    index_tokens,
+    learn_vocabulary,
+    number_tokens,
+)
+from shared.tasks.text_classification import TextClassification
+
+__all__ = ["TextConfig", "TextSplits", "load_text"]
+
+TEST_SEED = 20_260  # the test part is the same for every seed of a run
+WHOLE = 0.99  # share of the training texts that are read whole
+MOST_LENGTH = 500  # tokens of a text that nobody asked for
+LEAST = 3  # different texts of a class: one for each part
+
+
+@dataclass(frozen=True)
+class TextSplits(Splits):
+    """Texts, split and turned into token ids.
+
+    Attributes:
+        vocabulary: Tokens of the training part, by id.
+        tokenizer: How texts are cut.
+        length: Tokens of a text that the network reads.
+        vectors: float32, (num_ids, size): first vectors of the tokens; None if they
+            are random.
+    """
+
+    vocabulary: Vocabulary = field(kw_only=True)
+    tokenizer: Tokenizer = field(kw_only=True)
+    length: int = field(kw_only=True)
+    vectors: np.ndarray | None = field(kw_only=True, default=None)
+
+
+def load_text(config: TextConfig, seed: int) -> TextSplits:
+    """Return token ids of labelled texts, split into train, validation and test.
+
+    The test part is the same for every seed. The seed decides which other texts only
+    choose the epoch. All parts hold the classes in the same proportion. Copies of a
+    text are in one part. The vocabulary comes from the training part alone.
+
+    Inputs are int32, (num_texts, length). Targets are float32, (num_texts,): the number
+    of the class.
+
+    Raises:
+        UserError: If the file is missing or has another form, or a class has too few
+            texts.
+    """
+    texts, apart = _read(config)
+    classes = list_classes(texts.labels)
+    _check_classes(texts, classes, apart)
+    rows, labels = _split(config, texts, apart, classes, seed)
+    whole = texts.texts + (apart.texts if apart else [])
+    tokenizer = _choose_tokenizer(config, whole)
+    indexed, tokens = _index(texts, apart, tokenizer)
+    vocabulary = learn_vocabulary(indexed, tokens, rows["train"], config.vocabulary)
+    numbered = number_tokens(indexed, tokens, vocabulary)
+    lengths = numbered.lengths[rows["train"]]
+    length = config.length
+    if length is None:
+        length = min(int(np.quantile(lengths, WHOLE, method="higher")), MOST_LENGTH)
+    edges: tuple[int, ...] = ()
+    if config.batching == "bucketed":
+        edges = choose_edges(np.minimum(lengths, length), length)
+    parts = {
+        name: _pad(numbered, labels, chosen, config, vocabulary, length, edges)
+        for name, chosen in rows.items()
+    }
+    for sentence in texts.remarks:
+        print(f"  {sentence}")
+    print(
+        f"  {len(classes)} classes: {_count_classes(labels, classes)}; "
+        f"{tokenizer.tokens}, {vocabulary.size:,} ids, at most {length} a text; texts: "
+        + ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+    )
+    return TextSplits(
+        data=_name_data(config, texts),
+        **parts,
+        facts=_describe(config, texts, apart, tokenizer, length),
+        task=TextClassification.choose(config.score, classes),
+        is_sample=config.file is None and config.folder is None,
+        mask_side=config.mask_side,
+        vocabulary=vocabulary,
+        tokenizer=tokenizer,
+        length=length,
+        class_weights=_weigh(config, parts["train"].targets, len(classes)),
+    )
+
+
+def _read(config: TextConfig) -> tuple[LabelledTexts, LabelledTexts | None]:
+    """Return the texts, and those of a test part that is apart."""
+    path = config.file or config.folder
+    if path is None:
+        print(
+            "Texts: generated reviews (data set text-sample). Their scores say nothing "
+            "about real texts. For your own: --file reviews.csv --text review --label "
+            "stars."
+        )
+        return sample.make_sample()
+    print(f"Texts: {path}")
+    texts = read_texts(config.options(path))
+    if config.test_file is None:
+        return texts, None
+    return texts, read_texts(config.options(config.test_file))
+
+
+def _check_classes(
+    texts: LabelledTexts, classes: tuple[str, ...], apart: LabelledTexts | None
+) -> None:
+    if len(classes) < 2:
+        raise UserError(
+            f"{texts.path}: all texts have the label {shorten(classes[0])!r}; a second "
+            "class is needed."
+        )
+    if len(classes) > len(texts.labels) / 2:
+        raise UserError(
+            f"{texts.path}: {len(classes):,} different labels for "
+            f"{len(texts.labels):,} texts; name the column with the classes by --label."
+        )
+    if apart is None:
+        return
+    unknown = sorted(set(apart.labels) - set(classes))
+    if unknown:
+        raise UserError(
+            f"{apart.path}: has labels that the training texts lack: "
+            f"{format_names(unknown)}; they have {format_names(classes)}."
+        )
+
+
+def _split(
+    config: TextConfig,
+    texts: LabelledTexts,
+    apart: LabelledTexts | None,
+    classes: tuple[str, ...],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the rows of each part, and the class of every text.
+
+    The rows count the texts, then those of the test part that is apart.
+    """
+    number = {name: k for k, name in enumerate(classes)}
+    every = texts.texts + (apart.texts if apart else [])
+    names = texts.labels + (apart.labels if apart else [])
+    labels = np.array([number[name] for name in names])
+    groups = group_copies(every)
+    count = len(texts.texts)
+    _tell_copies(texts, groups, labels)
+    if apart is not None:
+        is_test = np.arange(len(every)) >= count
+        copied = ~is_test & np.isin(groups, groups[count:])
+        if copied.any():
+            texts.remarks.append(
+                f"{copied.sum():,} texts stand in the test file too: left out of "
+                "training"
+            )
+        usable = ~is_test & ~copied
+    else:
+        _check_counts(texts, labels, groups, classes, LEAST)
+        random = np.random.default_rng(TEST_SEED)
+        is_test = draw_part(labels, groups, config.test_share, random)
+        usable = ~is_test
+    rest = np.flatnonzero(usable)
+    kept = texts.keep([]) if not len(rest) else texts
+    _check_counts(kept, labels[rest], groups[rest], classes, LEAST - 1)
+    random = np.random.default_rng(seed)
+    chooses = draw_part(labels[rest], groups[rest], config.validation_share, random)
+    rows = {
+        "train": rest[~chooses],
+        "validation": rest[chooses],
+        "test": np.flatnonzero(is_test),
+    }
+    return rows, labels
+
+
+def _tell_copies(texts: LabelledTexts, groups: np.ndarray, labels: np.ndarray) -> None:
+    copies = len(groups) - len(np.unique(groups))
+    if not copies:
+        return
+    order = np.lexsort([labels, groups])
+    same = np.diff(groups[order]) == 0
+    clash = np.unique(groups[order][1:][same & (np.diff(labels[order]) != 0)])
+    sentence = (
+        f"{copies:,} texts are copies of others (case, spaces and punctuation aside): "
+        "all copies of a text are in one part"
+    )
+    if len(clash):
+        sentence += f"; {len(clash):,} texts have several labels"
+    texts.remarks.append(sentence)
+
+
+def _check_counts(
+    texts: LabelledTexts,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    classes: tuple[str, ...],
+    least: int,
+) -> None:
+    """Refuse a class without a text for each part."""
+    for k, name in enumerate(classes):
+        count = len(np.unique(groups[labels == k]))
+        if count < least:
+            raise UserError(
+                f"{texts.path}: class {shorten(name)!r} has {count} different texts; "
+                f"it needs {least}, one for each part. Add texts, or leave the class "
+                "out."
+            )
+
+
+def _choose_tokenizer(config: TextConfig, texts: list[str]) -> Tokenizer:
+    tokens = config.tokens
+    found = choose_tokens(texts)
+    if tokens == "auto":
+        tokens = found
+    return Tokenizer(tokens, tokens == "words" and needs_segments(texts))
+
+
+def _index(
+    texts: LabelledTexts, apart: LabelledTexts | None, tokenizer: Tokenizer
+) -> tuple[Sequences, list[str]]:
+    """Return the tokens of all texts as numbers. They are cached."""
+    digest = hashlib.sha256(tokenizer.name.encode())
+    every = texts.texts + (apart.texts if apart else [])
+    for text in every:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    name = f"text-{digest.hexdigest()[:16]}-v{FORMAT}.npz"
+    stored = read_cached(name, lambda arrays: arrays)
+    if stored is not None:
+        tokens = bytes(stored["tokens"]).decode().split("\0")
+        return Sequences(stored["numbers"], stored["offsets"]), tokens
+    found, tokens = index_tokens(tokenizer.split_all(every))
+    packed = np.frombuffer("\0".join(tokens).encode(), np.uint8)
+    write_cached(
+        name, {"numbers": found.tokens, "offsets": found.offsets, "tokens": packed}
+    )
+    return found, tokens
+
+
+def _pad(
+    numbered: Sequences,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    config: TextConfig,
+    vocabulary: Vocabulary,
+    length: int,
+    edges: tuple[int, ...],
+) -> Examples:
+    inputs = pad_sequences(
+        numbered,
+        rows,
+        vocabulary=vocabulary.size,
+        length=length,
+        keep=config.keep,
+        padding=config.padding,
+    )
+    buckets = None
+    if edges:
+        lengths = np.minimum(numbered.lengths[rows], length)
+        buckets = Buckets(lengths, edges, config.padding)
+    return Examples(inputs, labels[rows].astype(np.float32), buckets=buckets)
+
+
+def _weigh(
+    config: TextConfig, targets: np.ndarray, num_classes: int
+) -> dict[int, float] | None:
+    """Return the weight of each class: the mean count over its own count."""
+    if config.class_weights == "none":
+        return None
+    counts = np.bincount(targets.astype(np.int64), minlength=num_classes)
+    return {k: float(counts.mean() / count) for k, count in enumerate(counts)}
+
+
+def _count_classes(labels: np.ndarray, classes: tuple[str, ...]) -> str:
+    counts = np.bincount(labels, minlength=len(classes))
+    parts = [
+        f"{shorten(name, 30)} {count:,}"
+        for name, count in zip(classes, counts, strict=True)
+    ]
+    return shorten(", ".join(parts), 200)
+
+
+def _describe(
+    config: TextConfig,
+    texts: LabelledTexts,
+    apart: LabelledTexts | None,
+    tokenizer: Tokenizer,
+    length: int,
+) -> dict[str, Any]:
+    """Return the facts of the run folder: all that a later prediction needs."""
+    path = config.file or config.folder
+    facts: dict[str, Any] = {
+        "origin": "generated" if path is None else "file",
+        "sha256": texts.sha256,
+        "repairs": list(texts.remarks),
+        "text": {
+            "column": config.text,
+            "tokens": tokenizer.tokens,
+            "segments": tokenizer.segments,
+            "length": length,
+            "keep": config.keep,
+            "padding": config.padding,
+        },
+    }
+    if path is not None:
+        facts["file"] = str(path.absolute())
+    if apart is not None:
+        facts["test_sha256"] = apart.sha256
+    return facts
+
+
+def _name_data(config: TextConfig, texts: LabelledTexts) -> str:
+    if config.file is None and config.folder is None:
+        return sample.NAME
+    name = re.sub(
+        r"(\.(csv|tsv|txt|jsonl|ndjson|parquet|gz|zip|xz))+$", "",
+        texts.path.resolve().name.lower(),
+    )  # fmt: skip
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "texts"

@@ -6,7 +6,7 @@ Words or characters are read one after the other, in any language.
     make text-gru ARGS="--file reviews.csv --text review --label stars"
     python recipes/text_gru.py --folder reviews/ --units 128
 
-Then `make predict RUN=text-gru TEXT="I expected more."` tells the class of a new text.
+Then `make predict RUN=text-gru TEXT="I expected more."` tells the class.
 Compare with text-lstm and text-simple-rnn, which differ in the layer only:
 `make compare RUNS="text-gru text-lstm text-simple-rnn"`.
 """

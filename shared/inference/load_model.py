@@ -32,13 +32,14 @@ def load_model(path: str | Path) -> keras.Model:
     from shared.layers.feedback import FeedbackCell, Zeros
     from shared.layers.forecasting import WindowScale
     from shared.layers.pooling import MaxOfSteps
+    from shared.tasks.macro_f1 import MacroF1
     from shared.tasks.pinball import MedianError, PinballLoss
 
     own = {
         each.__name__: each
         for each in (
             Blend, NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
-            MedianError,
+            MedianError, MacroF1,
         )
     }  # fmt: skip
     try:

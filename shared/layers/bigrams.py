@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     import keras
 
     from shared.data.imdb.reviews import ReviewsConfig
+    from shared.data.text.config import TextConfig
 
 
 def embed_bigrams(
-    word_ids: keras.KerasTensor, count: int, reviews: ReviewsConfig, network: int
+    word_ids: keras.KerasTensor,
+    count: int,
+    reviews: ReviewsConfig | TextConfig,
+    network: int,
 ) -> keras.KerasTensor:
     """Return a vector for each word and the one before it, at first all zeros.
 

@@ -26,14 +26,11 @@ def build_tokens(
     Returns:
         int32 (batch, steps), and (batch, steps, embedding_size).
     """
-    steps = None if config.batching == "bucketed" else data.length
-    ids = Input((steps,), dtype="int32", name="token_ids")
-    size = config.embedding_size if data.vectors is None else data.vectors.shape[1]
+    ids = Input((data.steps,), dtype="int32", name="token_ids")
     embedding = layers.Embedding(
-        data.vocabulary.size, size, mask_zero=config.mask, name="tokens"
+        data.vocabulary.size,
+        config.embedding_size,
+        mask_zero=config.mask,
+        name="tokens",
     )
-    vectors = set_gradient(embedding, config.embedding_gradient)(ids)
-    if data.vectors is not None:
-        embedding.set_weights([data.vectors])
-        embedding.trainable = config.train_vectors
-    return ids, vectors
+    return ids, set_gradient(embedding, config.embedding_gradient)(ids)

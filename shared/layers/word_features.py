@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from shared.data.imdb.reviews import ReviewsConfig
     from shared.data.splits import Splits
+    from shared.data.text.config import TextConfig
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class WordFeaturesConfig:
 def embed_words(
     word_ids: keras.KerasTensor,
     word_features: WordFeaturesConfig,
-    reviews: ReviewsConfig,
+    reviews: ReviewsConfig | TextConfig,
     network: int,
 ) -> keras.KerasTensor:
     """Return the input of one network: the vector of each word plus that of its bigram.
@@ -98,17 +99,19 @@ def prepare_word_features(
     ensemble_size: int,
     data: Splits,
     seed: int,
+    output: str = "positive",
 ) -> None:
     """Set the bigrams and first word vectors of every network, and how they train.
 
     Args:
         model: Not trained yet. The names of its layers `words`, `pair_ids`, `pairs`,
-            `read` and `positive` end with the number of the network, as in
+            `read` and the output end with the number of the network, as in
             `recipes/imdb_best.py`.
         word_features: The user's choice.
         ensemble_size: How many networks there are.
         data: Reviews. Only the words of the training part are read.
         seed: Of the run.
+        output: Name of the output layer of a network, without its number.
     """
     from shared.layers.bigrams import find_frequent_bigrams
     from shared.layers.ensemble import train_ensemble
@@ -125,4 +128,4 @@ def prepare_word_features(
         if vectors is not None:
             model.get_layer(f"words_{n}").set_weights([vectors])
     epsilon = word_features.adversarial_epsilon
-    train_ensemble(model, ensemble_size, "positive", "read", epsilon)
+    train_ensemble(model, ensemble_size, output, "read", epsilon)

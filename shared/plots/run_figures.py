@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.plots.confusion_figure import draw_confusion
 from shared.plots.curves import (
     BASELINE_COLOUR,
     COLOURS,
@@ -226,6 +227,7 @@ TASK_FIGURES = {
     "forecast": draw_forecast,
     "error_by_hour": draw_error_by_hour,
     "error_by_step": draw_error_by_step,
+    "confusion": draw_confusion,
 }
 """Name of a picture of a task -> function that draws it from the predictions."""
 TABLE_FIGURES = (

@@ -43,11 +43,6 @@ class TextConfig:
     """Which end of a longer text is read."""
     embedding_size: Annotated[int, Role.MODEL] = 64
     """Size of a token's vector, 1 or more."""
-    vectors: Annotated[Path | None, Role.MODEL] = None
-    """File with first vectors of words: GloVe, word2vec or fastText, text or binary,
-    maybe packed. Their size replaces --embedding-size."""
-    train_vectors: Annotated[bool, Role.TRAINING] = True
-    """Train the vectors of --vectors further; --no-train-vectors keeps them."""
     class_weights: Annotated[Literal["none", "balanced"], Role.TRAINING] = "none"
     """balanced: a text of a rare class counts more in the loss, so that all classes
     count the same."""

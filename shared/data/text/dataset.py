@@ -45,14 +45,16 @@ class TextSplits(Splits):
         vocabulary: Tokens of the training part, by id.
         tokenizer: How texts are cut.
         length: Tokens of a text that the network reads.
-        vectors: float32, (num_ids, size): first vectors of the tokens; None if they
-            are random.
     """
 
     vocabulary: Vocabulary = field(kw_only=True)
     tokenizer: Tokenizer = field(kw_only=True)
     length: int = field(kw_only=True)
-    vectors: np.ndarray | None = field(kw_only=True, default=None)
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of every batch; None if batches differ."""
+        return None if self.train.buckets is not None else self.length
 
 
 def load_text(config: TextConfig, seed: int) -> TextSplits:
@@ -315,7 +317,7 @@ def _describe(
         "sha256": texts.sha256,
         "repairs": list(texts.remarks),
         "text": {
-            "column": config.text,
+            "column": texts.column,
             "tokens": tokenizer.tokens,
             "segments": tokenizer.segments,
             "length": length,

@@ -34,6 +34,7 @@ class LabelledTexts:
         labels: Of each text, as text; empty where texts without labels are read.
         origins: Where each text stands.
         remarks: What was found or mended, each in one sentence.
+        column: Of the table, that holds the texts; None if they are in no table.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class LabelledTexts:
     labels: list[str]
     origins: list[Origin]
     remarks: list[str] = field(default_factory=list)
+    column: str | None = None
 
     def keep(self, rows: list[int]) -> LabelledTexts:
         """Return some of the texts."""
@@ -52,6 +54,7 @@ class LabelledTexts:
             [self.labels[k] for k in rows] if self.labels else [],
             [self.origins[k] for k in rows],
             self.remarks,
+            self.column,
         )
 
 

@@ -84,7 +84,7 @@ def _read_table(options: TextOptions) -> LabelledTexts:
     labels = cells[label].fillna("").astype(str).str.strip().tolist() if label else []
     origins = [Origin(options.path, int(line)) for line in cells.index]
     return LabelledTexts(
-        options.path, hash_file(options.path), texts, labels, origins, remarks
+        options.path, hash_file(options.path), texts, labels, origins, remarks, text
     )
 
 
@@ -181,7 +181,7 @@ def _to_cell(value: object) -> object:
 
 
 def _read_folder(options: TextOptions) -> LabelledTexts:
-    """Read a folder of folders with a text per file, or of files with a text per line."""
+    """Read a folder per class with a text per file, or a file per class."""
     path = options.path
     for flag, name in (("text", options.text), ("label", options.label)):
         if name is not None:

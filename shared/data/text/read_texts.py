@@ -126,6 +126,7 @@ def choose_columns(cells: pd.DataFrame, options: TextOptions) -> tuple[str, str 
     if label is None and options.needs_labels:
         others = [name for name in names if name != text]
         few = [name for name in others if _holds_labels(cells[name])]
+        few = few or (others if len(others) == 1 else [])
         if len(few) != 1:
             reason = "has no column for labels" if not others else "name the labels"
             raise UserError(

@@ -175,8 +175,8 @@ def test_zero_stays_zero_through_the_scale_of_a_series():
     )
     part = SimpleNamespace(inputs=windows)
     data = SimpleNamespace(
-        layout=layout, values=scaled, first_rows=np.array([0]), train=part, validation=part, test=part,
-        latest=[SimpleNamespace(name="")],
+        layout=layout, values=scaled, first_rows=np.array([0]), train=part,
+        validation=part, test=part, latest=[SimpleNamespace(name="")],
     )  # fmt: skip
     (target,) = statistical._list_targets(data)
     assert target.values[0] == 0

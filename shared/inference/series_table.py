@@ -11,9 +11,9 @@ from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.series.filling import FilledSeries, fill_series
 from shared.data.series.layout import Layout
+from shared.data.series.messages import format_time
 from shared.data.series.phase import (
     describe_grid,
-    format_stamp,
     has_whole_days,
     is_same_grid,
 )
@@ -171,8 +171,8 @@ def _check_grids(
         clocks = {_clock(each) for each in wanted}
         if has_whole_days(frequency) and _clock(time) not in clocks:
             remarks.append(
-                f"{_name(one)}times such as {format_stamp(time)}; those of the run "
-                f"were written as {format_stamp(wanted[0])}"
+                f"{_name(one)}times such as {format_time(time)}; those of the run "
+                f"were written as {format_time(wanted[0])}"
             )
             return
 

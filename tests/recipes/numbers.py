@@ -1,11 +1,12 @@
 """Train a recipe of each family, and hash every number that its seed decides.
 
-python -m tests.recipes.numbers CORES FOLDER
+python -m tests.recipes.numbers CORES FOLDER RECIPES
 """
 
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +26,17 @@ FAMILIES = {
 }
 
 
-def hash_numbers(folder: Path) -> dict[str, str]:
-    """Return a hash of the losses, scores and weights of each family."""
+def hash_numbers(folder: Path, recipes: Sequence[str]) -> dict[str, str]:
+    """Return a hash of the losses, scores and weights of each recipe."""
     from shared.inference.load_model import load_model
     from tests.recipes.training_runs import train_reviews, train_series
 
     hashes = {}
-    for recipe, flags in FAMILIES.items():
+    for recipe in recipes:
         train = train_reviews if recipe.startswith("imdb") else train_series
         (folder / recipe).mkdir(parents=True)
-        run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32", *flags)
+        run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32",
+                    *FAMILIES[recipe])  # fmt: skip
         history = {name: run.history[name] for name in run.history if name != "seconds"}
         digest = hashlib.sha256(json.dumps([history, run.summary["test"]]).encode())
         for weight in load_model(run.path).get_weights():
@@ -45,4 +47,4 @@ def hash_numbers(folder: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     limit_threads(int(sys.argv[1]))
-    print(json.dumps(hash_numbers(Path(sys.argv[2]))))
+    print(json.dumps(hash_numbers(Path(sys.argv[2]), sys.argv[3].split(","))))

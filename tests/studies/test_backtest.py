@@ -30,6 +30,7 @@ from shared.studies.backtest.fold_scores import (
     average,
     compare_with_best,
     count_wins,
+    keep_shared,
     score_fold,
 )
 from shared.studies.backtest.fold_tables import describe_folds, format_time
@@ -346,11 +347,26 @@ def test_quantiles_have_their_pinball_loss_in_every_fold(run, undrawn, capsys):
     assert all(f"{float(row['pinball']):.4f}" in table for row in rows)
 
 
+def test_a_model_that_some_fold_lacks_is_in_no_table():
+    fold = Fold(1, hours(1)[0], None, 3)
+    both = {"network": {"mae": 1.0}, "AutoTheta": {"mae": 2.0}}
+    folds = [
+        FoldScores(fold, hours(3)[0], 2, both),
+        FoldScores(fold, hours(3)[0], 2, {"network": {"mae": 3.0}}),
+    ]
+    assert [one.scores for one in keep_shared(folds)] == [
+        {"network": {"mae": 1.0}}, {"network": {"mae": 3.0}}]  # fmt: skip
+
+
 def test_the_intervals_of_saved_forecasts_are_those_of_the_run(run, undrawn, capsys):
     whole = read_forecasts(run, read_layout(run))
     found = score_fold(Fold(1, whole.times[0], None, 50), whole, whole.times[-1])
     with (run.path / "intervals.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["step"] == "all"]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if (row["forecast"], row["step"]) == ("network", "all")
+        ]
     expected = {float(row["level"]): float(row["covered"]) for row in rows}
     assert sorted(expected) == [0.8, 0.95]
     assert found.coverage == pytest.approx(expected, abs=1e-5)

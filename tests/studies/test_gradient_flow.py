@@ -19,6 +19,7 @@ from shared.studies.gradient_flow.flow_figure import draw_flows
 from shared.studies.gradient_flow.state_gradients import Flow, measure_flow
 from tests.helpers import PROJECT, make_reviews, write_npz
 from tests.recipes.training_runs import train_reviews, train_series
+from tests.undrawn import leave_undrawn
 
 BATCH, STEPS, FEATURES, UNITS = 5, 7, 3, 4
 CELLS = {"SimpleRNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
@@ -243,7 +244,7 @@ def keep_first_weights(monkeypatch):
     ],
 )
 def test_a_rebuilt_run_has_the_first_weights_of_the_run(
-    train, recipe, flags, tmp_path, keep_first_weights, monkeypatch
+    train, recipe, flags, tmp_path, keep_first_weights, monkeypatch, undrawn
 ):
     run = train(recipe, tmp_path, "--epochs", "1", *flags)
     keras.utils.set_random_seed(99)
@@ -281,8 +282,9 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
-def test_a_network_with_bigrams(tmp_path):
-    flags = ["--epochs", "1", "--batch-size", "20", "--ensemble-size", "1"]
+def test_a_network_with_bigrams(tmp_path, undrawn):
+    flags = ["--epochs", "1", "--batch-size", "20", "--ensemble-size", "1",
+             "--adversarial-epsilon", "0"]  # fmt: skip
     run = train_reviews("imdb_best", tmp_path, *flags)
     measure(tmp_path, run.path)
     rows = read_table(run.path / "gradient_flow.csv")
@@ -292,7 +294,9 @@ def test_a_network_with_bigrams(tmp_path):
 def test_several_runs_one_of_them_older_than_a_flag_and_its_data_moved(
     tmp_path, capsys
 ):
-    lstm = train_reviews("imdb_lstm", tmp_path, "--epochs", "1")
+    with leave_undrawn():
+        lstm = train_reviews("imdb_lstm", tmp_path, "--epochs", "1")
+        sums = train_series("sum_gru", tmp_path, "--epochs", "1")
     older = lstm.path.with_name("2020-02-02T00-00-00Z-seed5")
     shutil.copytree(lstm.path, older)
     for name in ("config.json", "summary.json"):
@@ -305,7 +309,6 @@ def test_several_runs_one_of_them_older_than_a_flag_and_its_data_moved(
     moved = tmp_path / "moved"
     moved.mkdir()
     (tmp_path / "imdb.npz").rename(moved / "imdb.npz")
-    sums = train_series("sum_gru", tmp_path, "--epochs", "1")
     capsys.readouterr()
     names = ["imdb-lstm", sums.path, "--name", "both", "--data-dir", moved]
     measure(tmp_path, *names, "--examples", "9")
@@ -326,7 +329,7 @@ def test_several_runs_one_of_them_older_than_a_flag_and_its_data_moved(
     assert (tmp_path / "joint" / "both.png").stat().st_size > 10_000
 
 
-def test_what_cannot_be_measured_is_one_line(tmp_path, capsys):
+def test_what_cannot_be_measured_is_one_line(tmp_path, undrawn, capsys):
     write_npz(tmp_path / "imdb.npz", make_reviews(100))
     run = train_reviews("imdb_gru", tmp_path, "--epochs", "1")
     dense = train_series("weather_dense", tmp_path, "--epochs", "1")

@@ -81,7 +81,7 @@ def test_the_rows_of_the_table():
     targets = np.array([[1.0, 5.0], [3.0, 9.0]])
     ends = np.full((2, 2, 2, 2), np.nan)
     ends[0, 0] = targets - [1, 1]
-    ends[0, 1] = targets + [[1, 3], [1, -0.5]]  # the last one does not cover
+    ends[0, 1] = targets + np.array([[1, 3], [1, -0.5]])  # the last one does not cover
     rows = list_intervals({"network": ends, "ridge": ends + 100}, targets)
     assert [(row["forecast"], row["level"], row["step"]) for row in rows] == [
         (name, level, step)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
-from shared.data.series.frequency import Frequency, describe_seconds
 from shared.data.series.messages import (
-    TableError,
     advise,
     format_count,
     format_lines,
@@ -153,103 +150,3 @@ def _may_be_clock_change(time: np.datetime64) -> bool:
     month = int(time.astype("datetime64[M]").astype(np.int64)) % 12 + 1
     is_sunday = int(day.astype(np.int64)) % 7 == SUNDAY
     return is_sunday and hour < 4 and month in (3, 4, 10, 11)
-
-
-def combine_rows(
-    rows: Rows,
-    step: Frequency,
-    how: Literal["mean", "sum", "last"],
-    where: str,
-    remarks: list[str],
-) -> Rows:
-    """Combine the rows of each step. A time becomes the start of its step.
-
-    A mean and a last value leave missing values out; a sum of a missing value is
-    missing. The first and the last step of a series are left out if the file does not
-    cover them.
-
-    Args:
-        rows: Sorted.
-        step: From `--every`.
-        how: Rule of a step.
-        where: File and column of the times, for messages.
-        remarks: Gets what was done.
-
-    Raises:
-        UserError: If the rows are farther apart than the step.
-    """
-    gaps = np.diff(rows.times.astype(np.int64))[np.diff(rows.codes) == 0]
-    gaps = gaps[gaps > 0]
-    usual = float(np.median(gaps)) if len(gaps) else 0.0
-    if usual > 1.2 * step.seconds:
-        apart = f"rows are {describe_seconds(int(usual))} apart"
-        raise TableError(
-            f"{where}: --every {step.every}: {apart}, more than this step; take a "
-            "longer one, or omit --every.",
-            f"{where}: {apart}, and the run needs one {step.describe()}; take a "
-            "finer file.",
-        )
-    starts = step.floor(rows.times)
-    is_new = np.ones(len(starts), bool)
-    is_new[1:] = (np.diff(starts).astype(np.int64) != 0) | (np.diff(rows.codes) != 0)
-    first = np.flatnonzero(is_new)
-    combined = Rows(
-        starts[first],
-        rows.codes[first],
-        rows.lines[first],
-        {name: _combine(v, first, how) for name, v in rows.values.items()},
-    )
-    last = np.append(first[1:], len(starts)) - 1
-    cut = _find_cut_steps(rows, combined, step, usual, first, last)
-    remarks.append(
-        f"rows of each step combined ({step.describe()}), by their "
-        f"{'last value' if how == 'last' else how}; a time is the start of its step"
-    )
-    if cut.any() and not cut.all():
-        remarks.append(
-            f"{cut.sum():,} step{'s' if cut.sum() > 1 else ''} at an end that the file "
-            "covers in part: left out"
-        )
-        return combined.take(~cut)
-    return combined
-
-
-def _find_cut_steps(
-    rows: Rows,
-    combined: Rows,
-    step: Frequency,
-    usual: float,
-    first: np.ndarray,
-    last: np.ndarray,
-) -> np.ndarray:
-    """Return whether a step is the first or last of its series, and not covered."""
-    ends = _find_next(combined.times, step)
-    margin = np.timedelta64(int(usual), "s")
-    is_first = np.ones(len(first), bool)
-    is_first[1:] = np.diff(combined.codes) != 0
-    is_last = np.append(is_first[1:], True)
-    early = is_first & (rows.times[first] - margin >= combined.times)
-    late = is_last & (rows.times[last] + margin < ends)
-    return early | late
-
-
-def _find_next(times: np.ndarray, step: Frequency) -> np.ndarray:
-    """Return the start of the step after each one."""
-    if step.unit == "month":
-        months = times.astype("datetime64[M]") + np.timedelta64(step.count, "M")
-        return months.astype("datetime64[s]")
-    return times + np.timedelta64(step.count, "s")
-
-
-def _combine(values: np.ndarray, first: np.ndarray, how: str) -> np.ndarray:
-    """Return a value for each group of neighbouring rows, float64."""
-    if how == "sum":
-        return np.add.reduceat(values, first)
-    missing = np.isnan(values)
-    if how == "mean":
-        sums = np.add.reduceat(np.where(missing, 0.0, values), first)
-        counts = np.add.reduceat(~missing, first, dtype=np.int64)
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    positions = np.where(missing, -1, np.arange(len(values)))
-    latest = np.maximum.reduceat(positions, first)
-    return np.where(latest >= 0, values[latest], np.nan)

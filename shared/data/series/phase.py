@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from shared.data.series.frequency import DAY, THURSDAY, Frequency
+from shared.data.series.messages import format_time
 
 
 def is_same_grid(
@@ -40,10 +41,4 @@ def describe_grid(frequency: Frequency, time: np.datetime64) -> str:
     days = int(time.astype("datetime64[D]").astype(np.int64))
     if frequency.unit == "second":  # only weeks have a day, which may be another one
         frequency = dataclasses.replace(frequency, day=(days + THURSDAY) % 7)
-    return f"{frequency.describe()}, such as {format_stamp(time)}"
-
-
-def format_stamp(time: np.datetime64) -> str:
-    """Return a time in the usual form, without a clock at midnight."""
-    text = str(time.astype("datetime64[s]")).replace("T", " ")
-    return text.removesuffix(" 00:00:00")
+    return f"{frequency.describe()}, such as {format_time(time)}"

@@ -17,12 +17,12 @@ from shared.core.files import hash_file
 from shared.core.text import shorten
 from shared.data.series.cleaning import (
     Rows,
-    combine_rows,
     drop_copies,
     find_repeats,
     sort_rows,
 )
 from shared.data.series.columns import Columns, choose_columns, suggest_series
+from shared.data.series.combining import combine_rows
 from shared.data.series.frequency import Frequency, parse_every
 from shared.data.series.grid import Series, choose_frequency, make_grid
 from shared.data.series.messages import advise, without_flags

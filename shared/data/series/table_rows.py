@@ -65,10 +65,13 @@ def read_rows(
     """
     truths = [name for name in columns.numbers if _holds_truth(head[name])]
     numbers = [name for name in columns.numbers if name not in truths]
-    for name in numbers:
-        _check_text(table, head[name].dropna(), leave_out)
     text = [columns.time, *([columns.series] if columns.series else []), *truths]
-    cells = table.read(text, numbers)
+    try:
+        cells = table.read(text, numbers)
+    except UserError:
+        for name in numbers:
+            _check_text(table, head[name].dropna(), leave_out)  # a better reason
+        raise
     if not len(cells):
         raise UserError(
             f"{table.path}: the columns that are read are empty in all rows."

@@ -129,6 +129,7 @@ def _score_again(
     options: Options,
 ) -> list[FoldScores]:
     """Train a run for each fold, and score its forecasts of the fold."""
+    from shared.studies.backtest.fold_scores import keep_shared
     from shared.studies.backtest.folds import read_forecasts
     from shared.studies.backtest.refit import (
         find_file,
@@ -152,10 +153,11 @@ def _score_again(
             file=sys.stderr,
         )
         sys.exit(2 if failed and all(w.status == 2 for w in failed) else 1)
-    return [
+    scores = (
         _score(fold, read_forecasts(one, layout), layout)
         for fold, one in zip(folds, runs, strict=True)
-    ]
+    )
+    return keep_shared([*scores])
 
 
 def _score(fold: Fold, every: Forecasts, layout: Layout) -> FoldScores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -81,6 +82,23 @@ def score_fold(
     }
     coverage = {k: share for k, share in coverage.items() if math.isfinite(share)}
     return FoldScores(fold, last, len(forecasts), scores, coverage)
+
+
+def keep_shared(folds: Sequence[FoldScores]) -> list[FoldScores]:
+    """Return the scores of those forecasts that every fold has.
+
+    A simple model may be left out of a fold with many rows, because it takes too long.
+
+    Args:
+        folds: At least one.
+    """
+    shared = set.intersection(*(set(one.scores) for one in folds))
+    return [
+        dataclasses.replace(
+            one, scores={k: v for k, v in one.scores.items() if k in shared}
+        )
+        for one in folds
+    ]
 
 
 def average(values: Sequence[float]) -> Mean:

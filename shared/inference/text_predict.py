@@ -10,8 +10,8 @@ import numpy as np
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
+from shared.data.encodings import decode_text
 from shared.data.padding import PAD, START, UNKNOWN
-from shared.data.text.encodings import decode_text
 from shared.data.text.labelled import LabelledTexts, Origin, drop_unusable
 from shared.data.text.read_texts import TextOptions, read_texts
 from shared.data.unpack import read_packed

@@ -83,7 +83,8 @@ class SeriesConfig:
     decimal: Annotated[Literal["auto", ".", ","], Role.SOURCE] = "auto"
     """Decimal mark of the numbers."""
     encoding: Annotated[str, Role.SOURCE] = "auto"
-    """Encoding of a text file. auto: UTF-8, or UTF-16 with a byte order mark."""
+    """Encoding of a text file. auto: UTF-8, UTF-16 with a byte order mark, or
+    GB18030 (Chinese Windows)."""
     data: Annotated[Literal["auto", "sample"], Role.SOURCE] = "auto"
     """sample: a generated series whose best forecast is known. auto: the file, or the
     sample where none is named."""

@@ -54,7 +54,8 @@ class TableOptions:
         time_format: Form of the times. None: found from the whole column.
         decimal: Decimal mark. auto: a comma where all numbers of a table without
             commas between cells agree, else a point.
-        encoding: Of text. auto: UTF-8, or UTF-16 with a byte order mark.
+        encoding: Of text. auto: UTF-8, UTF-16 with a byte order mark, or
+            GB18030.
         limit: Rows to read at most.
         frequency: Step that the series must have: that of a saved run. Then a few rows
             are enough, and the target may be constant. None: found from the times.

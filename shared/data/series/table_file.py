@@ -22,6 +22,7 @@ from shared.data.delimited import (
     is_written,
     read_table,
 )
+from shared.data.encodings import find_encoding
 from shared.data.series.messages import TableError, advise, refuse_cell
 from shared.data.series.parquet_table import ParquetTable, open_parquet
 from shared.data.unpack import read_packed
@@ -85,8 +86,8 @@ def open_table(
 
     Args:
         path: Text, plain or packed (.gz, .zip, .xz), or Parquet.
-        encoding: Of text. auto: UTF-8, or UTF-16 with a byte order mark. None: the
-            same, and other bytes become a replacement character.
+        encoding: Of text. auto: UTF-8, UTF-16 with a byte order mark, or GB18030. None:
+            the first two, and other bytes become a replacement character.
         limit: Rows to read at most.
         delimiter: Between cells of text. None: commas, semicolons, tabs or vertical
             bars, as the header and the first rows show.
@@ -207,7 +208,7 @@ def _recode(content: bytes, encoding: str, path: Path) -> bytes:
             return content
         if content.isascii():
             return content
-        encoding = "utf-8"
+        encoding = find_encoding(content)
     try:
         codecs.lookup(encoding)
         text = content.decode(encoding)

@@ -12,8 +12,8 @@ import pandas as pd
 from shared.core.errors import UserError
 from shared.core.files import hash_file
 from shared.core.text import shorten
+from shared.data.encodings import decode_text
 from shared.data.series.table_file import open_table, take_head
-from shared.data.text.encodings import decode_text
 from shared.data.text.labelled import (
     LabelledTexts,
     Origin,

@@ -10,8 +10,9 @@ from shared.core.text import shorten
 
 CHINESE = "gb18030"
 """The encoding of Chinese Windows. It holds GBK and GB2312."""
-HIGH = 0xA1  # both bytes of usual characters in GBK are at least this
-MOSTLY = 0.9  # share of the characters that are not ASCII
+LEADS, TRAILS = range(0xA1, 0xD8), range(0xA1, 0xFF)
+"""First and second byte of signs and of the 3,755 usual characters in GB 2312."""
+MOSTLY = 0.8  # share of the characters that are not ASCII
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -72,13 +73,13 @@ def find_encoding(content: bytes) -> str:
 def _is_chinese(content: bytes) -> bool:
     """Return whether bytes that are no UTF-8 are a text in GB18030.
 
-    In a Western encoding single bytes above 127 stand between letters. In Chinese they
-    come in pairs, of which both are high.
+    In a Western encoding a byte above 127 is a letter with an accent. It mostly stands
+    between plain letters, and is no usual first byte in Chinese.
     """
     try:
         text = content.decode(CHINESE)
     except UnicodeDecodeError:
         return False
-    others = [char for char in text if char > "\x7f"]
-    usual = sum(min(char.encode(CHINESE)) >= HIGH for char in set(others))
-    return bool(others) and usual > MOSTLY * len(set(others))
+    pairs = [char.encode(CHINESE) for char in set(text) if char > "\x7f"]
+    usual = sum(pair[0] in LEADS and pair[1] in TRAILS for pair in pairs)
+    return usual > MOSTLY * len(pairs)

@@ -42,6 +42,7 @@ from shared.runs.reader import RUNS, Run
 from shared.runs.terminal import make_console
 
 FIRST_ROWS = 6  # that are printed
+LARGE = 1e5  # a number with more digits is printed whole
 
 
 @dataclass(frozen=True)
@@ -124,17 +125,27 @@ def _write(found: Forecast, run: Run, target: Path) -> None:
 
 
 def _show(found: Forecast) -> None:
+    """Print the first rows; the intervals stand for the quantiles of the file."""
     rows = found.to_rows()
-    table = Table(*map(str, rows[0]))
+    shown = [name for name in rows[0] if not name.startswith("quantile_")]
+    table = Table()
+    for name in shown:
+        words = name.replace("_", " ")
+        table.add_column(words, no_wrap=name == "time", overflow="fold")
+    clock = " 00:00:00"
+    is_dates = all(str(row.get("time")).endswith(clock) for row in rows)
     for row in rows[:FIRST_ROWS]:
-        table.add_row(*map(_format_cell, row.values()))
+        cells = [_format_cell(row[name]) for name in shown]
+        table.add_row(*(c.removesuffix(clock) if is_dates else c for c in cells))
     make_console().print(table)
     if len(rows) > FIRST_ROWS:
         print(f"... and {len(rows) - FIRST_ROWS:,} more rows")
 
 
 def _format_cell(cell: Any) -> str:
-    return f"{cell:.5g}" if isinstance(cell, float) else shorten(str(cell), 40)
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if LARGE <= abs(cell) < 1e15 else f"{cell:.5g}"
+    return shorten(str(cell), 40)
 
 
 if __name__ == "__main__":

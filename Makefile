@@ -9,6 +9,7 @@ TEST_READY := $(VENV)/.ready-test
 RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a-z]*.py)))))
 
 .DEFAULT_GOAL := help
+export TEXT
 .PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
 
 help: ## show this list
@@ -28,8 +29,8 @@ report: $(READY) ## write one HTML page of all runs, for offline use; ARGS=--wat
 runs: $(READY) ## list saved runs, filter them, remove them after you confirm: ARGS=--help
 	@$(BIN)/python -m shared.runs.manage $(RUNS) $(ARGS)
 
-predict: $(READY) ## forecast beyond the end of a series: RUN=series-gru, maybe FILE=newer.csv
-	@$(BIN)/python -m shared.inference.predict $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(ARGS)
+predict: $(READY) ## forecast a series (RUN=series-gru, FILE=newer.csv) or classify (RUN=text-gru TEXT="...")
+	@$(BIN)/python -m shared.inference.predict $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(if $(TEXT),--text "$$TEXT") $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
 	@$(BIN)/python -m shared.studies.equivalence $(ARGS)

@@ -1,4 +1,4 @@
-"""Forecast the steps after the end of a series, with a trained run.
+"""Forecast the steps after the end of a series, or classify texts, with a trained run.
 
     make predict RUN=series-gru
     make predict RUN=series-gru FILE=sales-march.csv
@@ -9,6 +9,12 @@ sine recipe. All flags of the training are known from the run. Without a file, i
 the file of the run, as it is now, or else the last steps that the run has kept. A sine
 goes on from the end of its generated test series. It writes forecast.csv and
 forecast.png into a new folder `forecasts/<time>` of the run.
+
+    make predict RUN=text-gru TEXT="I expected more."
+    make predict RUN=text-gru FILE=new.csv
+
+A text recipe tells the class of one text, or of all texts of a file. For a file it
+writes predictions.csv into a new folder `predictions/<time>` of the run.
 """
 
 from __future__ import annotations
@@ -35,13 +41,15 @@ from shared.core.errors import UserError
 from shared.core.files import check_place, read_umask, to_csv, write_text
 from shared.core.flags import one_line_errors, parse
 from shared.core.text import shorten
-from shared.inference.predictors import Forecast, find_predictor
+from shared.inference.predictors import Forecast, Predictor, find_predictor
+from shared.inference.text_predict import TextPredictions
 from shared.plots.forecast_figure import draw_forecast_beyond
 from shared.runs.groups import choose_runs
 from shared.runs.reader import RUNS, Run
 from shared.runs.terminal import make_console
 
 FIRST_ROWS = 6  # that are printed
+LARGE = 1e5  # a number with more digits is printed whole
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,10 @@ class Options:
     run: tyro.conf.Positional[str]
     """Recipe name or run folder."""
     file: Path | None = None
-    """Table with the columns of the run, maybe newer; None: the file of the run."""
+    """Table with the columns of the run, maybe newer; None: the file of the run. For a
+    text recipe: a table, a .txt file with a text a line, or a folder."""
+    text: str | None = None
+    """One text to classify, for a text recipe."""
     results_dir: Path = RUNS
     """Folder of all runs."""
     to: Path | None = None
@@ -66,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run = choose_run(options.run, options.results_dir)
         predictor = find_predictor(run)
         predictor.check(run)
-        target = options.to or _name_folder(run)
+        if options.text is not None and not predictor.reads_text:
+            raise UserError(f"--text: {run.recipe} reads no texts; omit the flag.")
+        target = options.to or _name_folder(run, predictor)
         if target.exists() and not target.is_dir():
             raise UserError(f"--to {shorten(str(target))}: is no folder; name another.")
         if options.to is not None:
@@ -75,13 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import_keras()
         set_up_numbers(run.settings.get("precision", "float32"))
         print(f"Run: {run.path}")
-        found = predictor.forecast(run, options.file)
+        question = (options.file, options.text)[: 1 + predictor.reads_text]
+        found = predictor.forecast(run, *question)
         print(f"Read: {found.source}")
         for sentence in found.remarks:
             print(f"  {sentence}")
-        _write(found, run, target)
         _show(found)
-        print(f"Saved {target / 'forecast.csv'} and forecast.png")
+        if options.text is not None and options.to is None:
+            return
+        _write(found, run, target, predictor)
+        picture = "" if predictor.reads_text else " and forecast.png"
+        print(f"Saved {target / _name_table(predictor)}{picture}")
 
 
 def choose_run(name: str, root: Path) -> Run:
@@ -94,25 +111,33 @@ def choose_run(name: str, root: Path) -> Run:
     run = runs[-1]
     if run.state != "finished" or run.summary["best"] is None:
         raise UserError(
-            f"{run.path}: the run is {run.state}, and a forecast needs a finished one."
+            f"{run.path}: the run is {run.state}, and a prediction needs a finished "
+            "one."
         )
     return run
 
 
-def _name_folder(run: Run) -> Path:
+def _name_folder(run: Run, predictor: Predictor) -> Path:
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
-    return run.path / "forecasts" / stamp
+    return run.path / ("predictions" if predictor.reads_text else "forecasts") / stamp
 
 
-def _write(found: Forecast, run: Run, target: Path) -> None:
+def _name_table(predictor: Predictor) -> str:
+    return "predictions.csv" if predictor.reads_text else "forecast.csv"
+
+
+def _write(
+    found: Forecast | TextPredictions, run: Run, target: Path, predictor: Predictor
+) -> None:
     """Write table and picture. A new folder appears complete."""
-    title = f"{run.recipe} on {run.data}: forecast beyond the last value"
-    figure = draw_forecast_beyond(found.to_panels(), title)
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".forecast-", dir=target.parent))
     try:
-        write_text(hidden / "forecast.csv", to_csv(found.to_rows()))
-        figure.savefig(hidden / "forecast.png")
+        write_text(hidden / _name_table(predictor), to_csv(found.to_rows()))
+        if not predictor.reads_text:
+            title = f"{run.recipe} on {run.data}: forecast beyond the last value"
+            figure = draw_forecast_beyond(found.to_panels(), title)
+            figure.savefig(hidden / "forecast.png")
         if target.is_dir():
             for file in hidden.iterdir():
                 file.replace(target / file.name)
@@ -123,18 +148,28 @@ def _write(found: Forecast, run: Run, target: Path) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _show(found: Forecast) -> None:
+def _show(found: Forecast | TextPredictions) -> None:
+    """Print the first rows; the intervals stand for the quantiles of the file."""
     rows = found.to_rows()
-    table = Table(*map(str, rows[0]))
+    shown = [name for name in rows[0] if not name.startswith("quantile_")]
+    table = Table()
+    for name in shown:
+        words = name.replace("_", " ")
+        table.add_column(words, no_wrap=name == "time", overflow="fold")
+    clock = " 00:00:00"
+    is_dates = all(str(row.get("time")).endswith(clock) for row in rows)
     for row in rows[:FIRST_ROWS]:
-        table.add_row(*map(_format_cell, row.values()))
+        cells = [_format_cell(row[name]) for name in shown]
+        table.add_row(*(c.removesuffix(clock) if is_dates else c for c in cells))
     make_console().print(table)
     if len(rows) > FIRST_ROWS:
         print(f"... and {len(rows) - FIRST_ROWS:,} more rows")
 
 
 def _format_cell(cell: Any) -> str:
-    return f"{cell:.5g}" if isinstance(cell, float) else shorten(str(cell), 40)
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if LARGE <= abs(cell) < 1e15 else f"{cell:.5g}"
+    return shorten(str(cell), 40)
 
 
 if __name__ == "__main__":

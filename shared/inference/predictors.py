@@ -1,4 +1,4 @@
-"""Which runs can forecast beyond their data, and how: one entry for each kind of data.
+"""Which runs can predict for new data, and how: one entry for each kind of data.
 
 The kind of a run is the type of the part of its recipe's settings that makes the data.
 So a recipe of your own forecasts as the one it was copied from.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from shared.core.errors import UserError
@@ -18,18 +17,21 @@ from shared.data.generated.sums import SumsConfig
 from shared.data.generated.vowels import VowelsConfig
 from shared.data.imdb.reviews import ReviewsConfig
 from shared.data.series.config import SeriesConfig
+from shared.data.text.config import TextConfig
 from shared.data.weather.dataset import WeatherConfig
 from shared.inference.parts import list_parts
 from shared.inference.series_forecast import forecast_series
 from shared.inference.series_run import read_layout
 from shared.inference.sine_forecast import forecast_sine
+from shared.inference.text_predict import TextPredictions, predict_texts
+from shared.inference.text_run import read_text_reader
 from shared.inference.weather_forecast import forecast_weather
 from shared.inference.weather_record import read_kept
 from shared.plots.forecast_figure import ForecastPanel
 from shared.runs.reader import Run
 
-FAMILIES = ("series-*", "weather-*", "sine-*", "scratch-gru")
-"""Names of the recipes that forecast."""
+FAMILIES = ("series-*", "weather-*", "sine-*", "scratch-gru", "text-*", "imdb-*")
+"""Names of the recipes that forecast, or that classify texts."""
 
 
 class Forecast(Protocol):
@@ -55,12 +57,15 @@ class Predictor:
     """How the runs of one kind forecast.
 
     Attributes:
-        forecast: Takes a run and a file; None: the data of the run.
+        forecast: Takes a run and a file; None: the data of the run. Where it reads
+            texts, it also takes one text or None.
         check: Refuses a run that cannot forecast, before TensorFlow starts.
+        reads_text: Whether it classifies texts.
     """
 
-    forecast: Callable[[Run, Path | None], Forecast]
+    forecast: Callable[..., Forecast | TextPredictions]
     check: Callable[[Run], object] = lambda _: None
+    reads_text: bool = False
 
 
 SERIES = Predictor(forecast_series, read_layout)
@@ -68,12 +73,13 @@ PREDICTORS: dict[type, Predictor] = {
     SeriesConfig: SERIES,
     WeatherConfig: Predictor(forecast_weather, read_kept),
     SineConfig: Predictor(forecast_sine),
+    TextConfig: Predictor(predict_texts, read_text_reader, reads_text=True),
+    ReviewsConfig: Predictor(predict_texts, read_text_reader, reads_text=True),
 }
 NO_SERIES: dict[type, str] = {
     SumsConfig: "the sum of a window of random numbers",
     MemoryConfig: "what is to be remembered from a random sequence",
     VowelsConfig: "the next vowel of a generated text",
-    ReviewsConfig: "whether a film review is positive",
 }
 """What the other recipes predict."""
 
@@ -99,6 +105,6 @@ def find_predictor(run: Run) -> Predictor:
     purpose = next((NO_SERIES[kind] for kind in parts if kind in NO_SERIES), "")
     what = f"predicts {purpose}, and that" if purpose else "predicts what"
     raise UserError(
-        f"{run.path}: {run.recipe} {what} is no later value of a series; predict works "
-        f"with runs of {known}."
+        f"{run.path}: {run.recipe} {what} is no later value of a series, and no "
+        f"class of a text; predict works with runs of {known}."
     )

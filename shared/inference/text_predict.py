@@ -92,7 +92,8 @@ def classify(
     model = load_model(run.path)
     ids = reader.read(texts)
     classes = run.task.classes
-    if model.output_shape[-1] != len(classes):
+    outputs = {1: 2}.get(model.output_shape[-1], model.output_shape[-1])
+    if outputs != len(classes):
         raise UserError(
             f"{run.path}: best.keras and summary.json are not of one run; train it "
             "again."
@@ -105,6 +106,8 @@ def classify(
             f"{which} no token that the network knows: its answer is a guess"
         )
     probabilities = np.asarray(model.predict(ids, batch_size=BATCH, verbose=0))
+    if probabilities.shape[1] == 1:  # the probability of the second class
+        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
     return TextPredictions(texts, classes, probabilities, source, remarks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +11,12 @@ import numpy as np
 
 from shared.core.errors import UserError
 from shared.core.text import shorten
+from shared.data.imdb.reviews import ReviewsConfig
+from shared.data.imdb.word_index import find_word_ranks, split_review
 from shared.data.padding import pad_sequences
 from shared.data.text.tokens import Tokenizer
-from shared.data.text.vocabulary import Vocabulary
+from shared.data.text.vocabulary import FIRST_TOKEN, Vocabulary
+from shared.inference.parts import list_parts, restore_part
 from shared.runs.reader import Run
 
 VOCABULARY = "vocabulary.txt"
@@ -45,15 +49,16 @@ class TextReader:
     Attributes:
         facts: How a text is read.
         vocabulary: The tokens that the network knows.
+        split: Cuts a text into tokens.
     """
 
     facts: TextFacts
     vocabulary: Vocabulary
+    split: Callable[[str], list[str]]
 
     def read(self, texts: list[str]) -> np.ndarray:
         """Return token ids, int32, (num_texts, length)."""
-        tokenizer = Tokenizer(self.facts.tokens, self.facts.segments)
-        sequences = self.vocabulary.encode(tokenizer.split_all(texts))
+        sequences = self.vocabulary.encode(map(self.split, texts))
         return pad_sequences(
             sequences,
             np.arange(len(texts)),
@@ -65,11 +70,13 @@ class TextReader:
 
 
 def read_text_reader(run: Run) -> TextReader:
-    """Return what a run keeps of its texts.
+    """Return how a run of a text or an IMDB recipe reads a text.
 
     Raises:
-        UserError: If a part of it is missing or damaged.
+        UserError: If what it keeps of its texts is missing or damaged.
     """
+    if ReviewsConfig in list_parts(run):
+        return _read_reviews(run)
     try:
         facts = msgspec.convert(run.config["data_facts"]["text"], TextFacts)
         if facts.length < 1:
@@ -83,4 +90,19 @@ def read_text_reader(run: Run) -> TextReader:
             f"{run.path}: what the run keeps of its texts cannot be used "
             f"({shorten(reason, 120)}); train it again."
         ) from None
-    return TextReader(facts, Vocabulary(tuple(content[:-1].split("\n"))))
+    vocabulary = Vocabulary(tuple(content[:-1].split("\n")))
+    tokenizer = Tokenizer(facts.tokens, facts.segments)
+    return TextReader(facts, vocabulary, tokenizer.split)
+
+
+def _read_reviews(run: Run) -> TextReader:
+    """Return the reader of an IMDB run: its words come from the published index."""
+    config = restore_part(run, ReviewsConfig)
+    is_sample = bool(run.config["data_facts"].get("is_sample"))
+    ranks = find_word_ranks(is_sample, None if is_sample else config.data_dir)
+    words = [""] * (config.vocabulary - FIRST_TOKEN)  # a rank may lack a word
+    for word, rank in ranks.items():
+        if rank <= len(words):
+            words[rank - 1] = word
+    facts = TextFacts(None, "words", False, config.length, config.keep, config.padding)
+    return TextReader(facts, Vocabulary(tuple(words)), split_review)

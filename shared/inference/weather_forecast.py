@@ -10,7 +10,8 @@ import numpy as np
 
 from shared.core.errors import UserError
 from shared.data.weather.cleaning import Observations
-from shared.data.weather.dataset import WeatherConfig, find_usable, make_features
+from shared.data.weather.dataset import WeatherConfig, find_usable
+from shared.data.weather.features import make_features
 from shared.data.windows import Windows
 from shared.inference.intervals import (
     MOST_ORIGINS,

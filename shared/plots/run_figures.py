@@ -11,6 +11,7 @@ import numpy as np
 from shared.plots.confusion_figure import draw_confusion
 from shared.plots.curves import (
     BASELINE_COLOUR,
+    BASELINE_STYLES,
     COLOURS,
     add_legend,
     add_title,
@@ -100,7 +101,7 @@ def draw_error_by_hour(run: Run, predictions: dict[str, np.ndarray]) -> Figure |
     axis = axes[0, 0]
     lines = {"network": ("predictions", COLOURS[1], "o-")}
     baselines = [name for name in predictions if name.startswith("baseline ")]
-    for name, style in zip(baselines, (":", "--", "-."), strict=False):
+    for name, style in zip(baselines, BASELINE_STYLES, strict=False):
         lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
     present = np.unique(hours)
     for label, (name, colour, style) in lines.items():
@@ -131,7 +132,7 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     axis = axes[0, 0]
     lines = {"network": ("predictions", COLOURS[1], "o-")}
     baselines = [name for name in predictions if name.startswith("baseline ")]
-    for name, style in zip(baselines, (":", "--", "-."), strict=False):
+    for name, style in zip(baselines, BASELINE_STYLES, strict=False):
         lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
     for label, (name, colour, style) in lines.items():
         errors = np.abs(run.task.find_median(predictions[name]) - targets)

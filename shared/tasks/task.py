@@ -366,7 +366,8 @@ class MultiStepForecast(Regression):
         from shared.tasks.pinball import MedianError
 
         median = self.quantiles.index(0.5) if self.quantiles else None
-        return [MedianError(median, self.naive_error, name=self.score.metric)]
+        scale = self.naive_error if self.score.metric == "mase" else 1.0
+        return [MedianError(median, scale, name=self.score.metric)]
 
     def predict_constant(self, targets: np.ndarray) -> np.ndarray:
         """Return the mean of each step, for every quantile."""

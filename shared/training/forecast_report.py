@@ -85,7 +85,7 @@ def list_scores(
         folder: Holds the baselines.
 
     Returns:
-        Rows with `forecast`, `mae`, `rmse`, `mase` and `pinball`, the mean pinball loss
+        Rows with `forecast`, `mae`, `rmse`, `mase` and `mean_pinball`, the loss
         of the intervals.
     """
     named = {NETWORK: test} | {
@@ -103,7 +103,7 @@ def list_scores(
                 math.sqrt(mean) if metric == "mse" else mean
             )
         forecasts = data.task.find_median(predictions)
-        row["pinball"] = score_intervals(forecasts, intervals[name], targets)
+        row["mean_pinball"] = score_intervals(forecasts, intervals[name], targets)
         rows.append(row)
     return rows
 

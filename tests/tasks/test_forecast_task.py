@@ -5,7 +5,7 @@ import pytest
 from shared.core.errors import UserError
 from shared.tasks.kinds import read_task
 from shared.tasks.pinball import MedianError, PinballLoss
-from shared.tasks.score import absolute_error
+from shared.tasks.score import Score, absolute_error
 from shared.tasks.task import MultiStepForecast
 
 TARGETS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -45,15 +45,18 @@ def test_predictions_of_another_shape_are_refused(shape):
             task.measure("mae", TARGETS, np.zeros(shape))
 
 
-def test_keras_computes_the_same_loss_and_metric():
-    task = make(quantiles=(0.1, 0.5, 0.7), naive_error=4.0)
+@pytest.mark.parametrize("name", ["mae", "mase"])
+def test_keras_computes_the_same_loss_and_metric(name):
+    score = Score(name, higher_is_better=False)
+    task = MultiStepForecast(score, "sales", quantiles=(0.1, 0.5, 0.7), naive_error=4.0)
     predictions = np.random.default_rng(0).normal(3, 2, (2, 3, 3)).astype("float32")
     loss = PinballLoss(task.quantiles)
     expected = task.measure("pinball", TARGETS, predictions).mean()
     assert float(loss(TARGETS, predictions)) == pytest.approx(expected, rel=1e-6)
     (metric,) = task.metrics()
     metric.update_state(TARGETS, predictions)
-    expected = task.measure("mase", TARGETS, predictions).mean()
+    assert metric.name == name
+    expected = task.measure(name, TARGETS, predictions).mean()
     assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
     for thing in (loss, metric):
         again = keras.saving.deserialize_keras_object(

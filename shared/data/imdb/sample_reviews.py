@@ -72,12 +72,17 @@ def make_sample_reviews(part: str) -> tuple[Sequences, np.ndarray]:
         (num_reviews,): 1 is positive. Half of the reviews are.
     """
     texts, labels = write_sample_texts(part)
-    counts = Counter(word for text in write_sample_texts("train")[0] for word in text)
-    by_count = sorted(counts, key=lambda word: (-counts[word], word))
-    ranks = {word: rank for rank, word in enumerate(by_count, start=1)}
+    ranks = rank_sample_words()
     offsets = np.cumsum([0, *map(len, texts)])
     tokens = np.array([ranks[word] for text in texts for word in text], np.int32)
     return Sequences(tokens, offsets), labels
+
+
+def rank_sample_words() -> dict[str, int]:
+    """Return the rank of each word: 1 is the most frequent in the training part."""
+    counts = Counter(word for text in write_sample_texts("train")[0] for word in text)
+    by_count = sorted(counts, key=lambda word: (-counts[word], word))
+    return {word: rank for rank, word in enumerate(by_count, start=1)}
 
 
 @cache

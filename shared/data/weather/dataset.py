@@ -6,21 +6,24 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 
-from shared.core.errors import UserError, check_at_least
-from shared.core.roles import Role
+from shared.core.errors import UserError
 from shared.data.sources import KERAS_CACHE, find_source, refuse_named_folder
 from shared.data.splits import Examples, Splits, TargetScale
-from shared.data.weather.cleaning import Observations, clean_records, list_sources
+from shared.data.weather.cleaning import Observations, clean_records
 from shared.data.weather.climate import DEPENDENCE, NUM_ROWS, Climate, make_climate
+from shared.data.weather.config import WeatherConfig
+from shared.data.weather.features import make_features, measure_scaling
 from shared.data.weather.latest_rows import pack_latest
 from shared.data.weather.station_file import WIND_DIRECTION, read_records
 from shared.data.windows import Windows, find_starts, label_segments
 from shared.tasks.score import absolute_error
 from shared.tasks.task import Regression
+
+__all__ = ["WeatherConfig", "WeatherSplits", "load_weather"]
 
 URL = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -30,77 +33,6 @@ FILES = {
     "jena-2009-2016": ("jena_climate_2009_2016.csv", "jena_climate_2009_2016.csv.zip"),
     "jena-2020": ("weather_jena_2020.csv", "weather_jena_2020.csv.gz"),
 }
-DAY, YEAR = 86_400.0, 365.2425 * 86_400.0  # seconds
-CYCLES = {"day-and-year": (DAY, YEAR), "day": (DAY,), "none": ()}
-
-
-@dataclass(frozen=True)
-class WeatherConfig:
-    """Which records are read, and how they become windows."""
-
-    lookback: Annotated[int, Role.DATA]
-    """Steps that the network reads, 1 or more."""
-    sampling: Annotated[int, Role.DATA]
-    """Rows from one step to the next, 1 or more. The station writes six an hour."""
-    delay: Annotated[int, Role.DATA]
-    """Steps from the last one read to the one predicted, 1 or more."""
-    target: Annotated[str, Role.DATA]
-    """Column to predict."""
-    train_share: Annotated[float, Role.SPLIT]
-    """Share of the rows for training, above 0: the earliest."""
-    validation_share: Annotated[float, Role.SPLIT]
-    """Share of the rows that choose the epoch, above 0: the next ones. The rest is the
-    test part."""
-    stride: Annotated[int, Role.SPLIT] = 1
-    """Rows from one window to the next, 1 or more."""
-    reverse: Annotated[bool, Role.MODEL] = False
-    """Feed the steps of each window from the latest to the earliest."""
-    calendar: Annotated[Literal["day-and-year", "day", "none"], Role.DATA] = (
-        "day-and-year"
-    )
-    """Cycles of the time that the network also reads, as sine and cosine. In a record
-    of one year, the yearly cycle is a trend that ends with the training part."""
-    max_gap: Annotated[int, Role.DATA] = 60
-    """Interpolate missing values over at most this many minutes, 0 or more. Longer gaps
-    stay gaps."""
-    skip_columns: Annotated[tuple[str, ...], Role.DATA] = ()
-    """Columns of the file not to read, by name."""
-    data: Annotated[
-        Literal["auto", "jena-2009-2016", "jena-2020", "sample"], Role.SOURCE
-    ] = "auto"
-    """jena-2009-2016, jena-2020: that file of the station or an error. sample: a
-    generated climate. auto: a file if one is found, else the sample."""
-    data_dir: Annotated[Path | None, Role.SOURCE] = None
-    """Folder with the file; without it, an error. Without the flag: the folder in
-    RNN_RECIPES_DATA; if neither is set, the Keras cache, then the download."""
-    limit: Annotated[int | None, Role.SOURCE] = None
-    """Read only this many rows from the start of the file, for a quick look."""
-
-    def validate(self) -> None:
-        """Refuse settings that no record can satisfy.
-
-        Raises:
-            UserError: With the flag, what it accepts and how to fix it.
-        """
-        counts = ("lookback", "sampling", "delay", "stride", "limit")
-        check_at_least(self, dict.fromkeys(counts, 1) | {"max_gap": 0})
-        shares = (self.train_share, self.validation_share)
-        if not (min(shares) > 0 and sum(shares) < 1):
-            raise UserError(
-                f"--train-share {shares[0]} --validation-share {shares[1]}: take "
-                "shares above 0 that leave a part of the rows for the test, e.g. 0.5 "
-                "and 0.25."
-            )
-
-    @property
-    def num_read(self) -> int:
-        """Rows from the first step of a window to its last, both included."""
-        return (self.lookback - 1) * self.sampling + 1
-
-    @property
-    def span(self) -> int:
-        """Rows from the start of a window to its target."""
-        return (self.lookback - 1 + self.delay) * self.sampling
 
 
 @dataclass(frozen=True)
@@ -159,7 +91,7 @@ def load_weather(config: WeatherConfig) -> WeatherSplits:
     # What was interpolated from later parts is no fact of the training part.
     known = observations.known_at[:num_train] <= observations.times[num_train - 1]
     rows = np.flatnonzero(known)
-    scaling = _measure_scaling(config, observations, rows, name)
+    scaling = measure_scaling(config, observations, rows, name)
     series = make_features(config, observations, scaling)
     target = observations.targets[config.target].astype(np.float32)
     ahead = config.delay * config.sampling
@@ -351,55 +283,6 @@ def find_usable(
     last = starts + config.num_read - 1
     interpolated = observations.interpolated[config.target][starts + config.span]
     return starts[~early[last] & ~interpolated]
-
-
-def make_features(
-    config: WeatherConfig, observations: Observations, scaling: dict[str, Any]
-) -> np.ndarray:
-    """Return the inputs of the network, float32, (num_rows, num_features).
-
-    Args:
-        config: Sets which cycles of the calendar are read.
-        observations: All rows.
-        scaling: Column -> mean and standard deviation in the training part.
-    """
-    seconds = observations.times.astype("datetime64[s]").astype(np.float64)
-    angles = [2 * np.pi * seconds / period for period in CYCLES[config.calendar]]
-    calendar = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
-    series = np.empty((len(seconds), len(scaling) + len(calendar)), np.float32)
-    for k, (column, (mean, std)) in enumerate(scaling.items()):
-        series[:, k] = (observations.columns[column] - mean) / std
-    if calendar:
-        series[:, len(scaling) :] = np.column_stack(calendar)
-    return series
-
-
-def _measure_scaling(
-    config: WeatherConfig, observations: Observations, rows: np.ndarray, name: str
-) -> dict[str, tuple[float, float]]:
-    """Return mean and standard deviation of each column over some rows.
-
-    Args:
-        config: Sets whether there is a calendar.
-        observations: All rows.
-        rows: Rows of the training part.
-        name: Of the record.
-    """
-    if not observations.columns and not CYCLES[config.calendar]:
-        raise UserError("--skip-columns: leaves nothing to read; skip fewer columns.")
-    scaling = {}
-    for column, values in observations.columns.items():
-        mean, std = values[rows].mean(), values[rows].std()
-        if std <= 1e-9 * max(1.0, abs(mean)):
-            first, last = observations.lines[rows[[0, -1]]]
-            sources = " ".join(map(repr, list_sources(column)))
-            raise UserError(
-                f"{name}: column {column!r} is {mean:g} in all training rows (lines "
-                f"{first} to {last}), and a constant cannot be standardised; skip it "
-                f"with --skip-columns {sources}, or read more rows."
-            )
-        scaling[column] = float(mean), float(std)
-    return scaling
 
 
 def _name_task(name: str, config: WeatherConfig, hours: float) -> str:

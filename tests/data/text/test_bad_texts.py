@@ -37,7 +37,9 @@ def table(*extra: str, header: str = "review,label") -> bytes:
 def chinese(encoding: str) -> bytes:
     rows = [f"{mark}{'很好吃' if k % 2 else '太难吃了'}，{k},{k % 2}"
             for k, mark in enumerate("甲乙丙丁戊己庚辛")]  # fmt: skip
-    return ("text,label\n" + "\n".join(rows).replace("，", "。") + "\n").encode(encoding)
+    return ("text,label\n" + "\n".join(rows).replace("，", "。") + "\n").encode(
+        encoding
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ TABLE = [
     one("GBK", chinese("gbk"), "characters", count=8),
     one("GB18030", chinese("gb18030"), "characters", count=8),
     one("Windows line ends", table().replace(b"\n", b"\r\n"), "no 8, yes 8", count=16),
-    one("line ends of old Macs", table().replace(b"\n", b"\r"), "no 8, yes 8", count=16),
+    one("line ends of old Macs", table().replace(b"\n", b"\r"), "no 8, yes 8",
+        count=16),
     # Columns
     one("no such text column", table(), "--text 'text': .* it has 'review', 'label'",
         text="text"),
@@ -101,7 +104,8 @@ TABLE = [
     one("one column for both", table(), "--text and --label both name 'label'",
         text="label", label="label"),
     one("two columns of labels",
-        lines("review,a,b", *(row + ",x" for row in ROWS)), "--label with one of 'a', 'b'"),
+        lines("review,a,b", *(row + ",x" for row in ROWS)),
+        "--label with one of 'a', 'b'"),
     one("two columns of texts",
         lines("first,second,label", *(f"{r.split(',')[0]},{r}" for r in ROWS)),
         "--text with one of 'first', 'second'"),
@@ -110,13 +114,16 @@ TABLE = [
     # Rows
     one("an empty text", table(",yes"), "1 text empty, left out .*line 18", count=16),
     one("texts of spaces", table("  ,yes", "   ,no"), "2 texts empty", count=16),
-    one("a missing label", table("fine,"), "1 text without a label, left out", count=16),
-    one("no label at all", lines("review,label", *(r.split(",")[0] + "," for r in ROWS)),
+    one("a missing label", table("fine,"), "1 text without a label, left out",
+        count=16),
+    one("no label at all",
+        lines("review,label", *(row.split(",")[0] + "," for row in ROWS)),
         "no text is left: 0 are empty, 16 have no label"),
     one("one class", lines("review,label", *(r for r in ROWS if "yes" in r)),
         "all texts have the label 'yes'"),
     one("a class of one text", table("odd,maybe"), "'maybe' has 1 different texts"),
-    one("a class of copies", table("odd,maybe", "ODD!,maybe", "odd ,maybe", "odd,maybe"),
+    one("a class of copies",
+        table("odd,maybe", "ODD!,maybe", "odd ,maybe", "odd,maybe"),
         "'maybe' has 1 different texts; it needs 3"),
     one("copies of a text", table("Good food, number alpha".replace(",", ""), "x,yes")
         .replace(b"Good food number alpha", b"Good food number ALPHA!,yes"),
@@ -130,7 +137,8 @@ TABLE = [
     # JSON lines
     one("no JSON", b'{"a": 1}\nhello\n', "line 2 is no JSON", file="r.jsonl"),
     one("a JSON list", b"[1, 2]\n", "line 1 is no JSON object", file="r.jsonl"),
-    one("empty JSON lines", b"\n\n", "holds no line with a JSON object", file="r.jsonl"),
+    one("empty JSON lines", b"\n\n", "holds no line with a JSON object",
+        file="r.jsonl"),
     one("a missing key", b"\n".join(
         json.dumps(dict(zip(("review", "label"), r.split(","), strict=True))).encode()
         for r in ROWS) + b'\n{"review": "fine"}\n',

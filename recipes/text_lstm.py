@@ -20,6 +20,7 @@ from shared.baselines.ngrams import text_baselines
 from shared.commands.recipe import main
 from shared.data.text.dataset import TextConfig, load_text
 from shared.layers.recurrent import LSTMConfig
+from shared.layers.tokens import VectorsConfig, build_tokens
 from shared.training.config import TrainingConfig, build_optimizer, set_seed
 from shared.training.fit import fit
 from shared.training.text_report import write_text_report
@@ -39,6 +40,7 @@ class Config:
     """The same for every text recipe, but for the layer."""
 
     text: TextConfig = TextConfig()
+    vectors: VectorsConfig = VectorsConfig()
     lstm: LSTMConfig = LSTMConfig(units=64)
     training: TrainingConfig = TrainingConfig(
         "adam", learning_rate=0.001, batch_size=64, epochs=20, patience=3
@@ -55,9 +57,9 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
     from keras import Model, layers
 
     from shared.layers.pooling import pool_steps
-    from shared.layers.tokens import build_tokens
 
-    ids, tokens = build_tokens(config.text, data)
+    seed = config.training.seed
+    ids, tokens = build_tokens(config.text, config.vectors, data, seed)
     text = layers.LSTM(**config.lstm.arguments(), name="lstm")(tokens)
     text = pool_steps(text, "mean", "mean_of_steps")
     classes = layers.Dense(len(data.task.classes), activation="softmax", name="classes")

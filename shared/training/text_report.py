@@ -46,7 +46,8 @@ def write_text_report(model: keras.Model, data: TextSplits, folder: RunFolder) -
 def list_confusions(counts: np.ndarray, classes: tuple[str, ...]) -> list[dict]:
     """Return a row for each true class, with a count for each predicted one."""
     return [
-        {"true class": name} | dict(zip(classes, row.tolist(), strict=True))
+        {"true class": name}
+        | {f"predicted {k}": n for k, n in zip(classes, row.tolist(), strict=True)}
         for name, row in zip(classes, counts, strict=True)
     ]
 

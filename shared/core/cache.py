@@ -27,7 +27,10 @@ from shared.core.text import shorten
 
 Result = TypeVar("Result")
 CACHE_VARIABLE = "RNN_RECIPES_CACHE"
-CACHED = ("baselines", "bars", "kernels", "imdb-*-v*.npz", ".part-????????-imdb-*")
+CACHED = (
+    "baselines", "bars", "kernels", "imdb-*-v*.npz", ".part-????????-imdb-*",
+    "texts-*-v*.npz", ".part-????????-texts-*",
+)  # fmt: skip
 """What the suite writes into the folder. Version 0.1 wrote `bars`."""
 FORMAT = 2
 """Of all cached files. A file of another format is computed again."""

@@ -133,7 +133,7 @@ def test_what_a_killed_process_left_is_removed(folder):
 def test_only_what_the_suite_wrote_is_removed(folder, capsys):
     for name in (
         "baselines/reviews-1.npz", "kernels/2.json", "imdb-3-v1.npz",
-        ".part-abcdefgh-imdb-3-v1.npz",
+        ".part-abcdefgh-imdb-3-v1.npz", "texts-4-v2.npz",
     ):  # fmt: skip
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text("x")
@@ -141,7 +141,7 @@ def test_only_what_the_suite_wrote_is_removed(folder, capsys):
     (folder / "imdb.npz").write_text("mine")
     main()
     assert sorted(path.name for path in folder.iterdir()) == ["imdb.npz", "thesis.txt"]
-    assert "Removed 4" in capsys.readouterr().out
+    assert "Removed 5" in capsys.readouterr().out
 
 
 def test_no_cache_is_no_error(folder, capsys):

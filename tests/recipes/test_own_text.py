@@ -51,7 +51,9 @@ def check_tables(run):
     rows = read_csv(run, "confusion")
     assert [row["true class"] for row in rows] == list(names)
     counts = [[int(row[f"predicted {name}"]) for name in names] for row in rows]
-    assert np.sum(counts) == len(targets) == run.config["data_facts"]["examples"]["test"]
+    assert (
+        np.sum(counts) == len(targets) == run.config["data_facts"]["examples"]["test"]
+    )
     expected = np.zeros((len(names), len(names)), int)
     np.add.at(expected, (targets, found), 1)
     assert counts == expected.tolist()

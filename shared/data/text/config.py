@@ -72,7 +72,8 @@ class TextConfig:
     """sample: generated reviews. auto: the file or folder, or the sample where none is
     named."""
     limit: Annotated[int | None, Role.SOURCE] = None
-    """Read only this many rows from the start of the table, for a quick look."""
+    """Read only this many rows from the start of the table, or generated reviews of
+    each part, for a quick look."""
 
     @property
     def mask_side(self) -> Literal["left", "right"] | None:
@@ -137,6 +138,11 @@ class TextConfig:
                         "--file nor --folder is named. Name one, or omit the flag to "
                         "train on generated reviews."
                     )
+        if self.folder is not None and self.limit is not None:
+            raise UserError(
+                f"--limit {self.limit}: reads the first rows of a table, and --folder "
+                "names none; omit the flag."
+            )
         if self.folder is not None and not self.folder.is_dir():
             problem = (
                 "is a file; name it by --file"

@@ -121,7 +121,7 @@ def _read(config: TextConfig) -> tuple[LabelledTexts, LabelledTexts | None]:
             "about real texts. For your own: --file reviews.csv --text review --label "
             "stars."
         )
-        return sample.make_sample()
+        return sample.make_sample(config.limit)
     print(f"Texts: {path}")
     texts = read_texts(config.options(path))
     if config.test_file is None:
@@ -247,13 +247,13 @@ def _index(
     every = texts.texts + (apart.texts if apart else [])
     for text in every:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    name = f"text-{digest.hexdigest()[:16]}-v{FORMAT}.npz"
+    name = f"texts-{digest.hexdigest()[:16]}-v{FORMAT}.npz"
     stored = read_cached(name, lambda arrays: arrays)
     if stored is not None:
-        tokens = bytes(stored["tokens"]).decode().split("\0")
+        tokens = bytes(stored["tokens"]).decode().split("\n")
         return Sequences(stored["numbers"], stored["offsets"]), tokens
     found, tokens = index_tokens(tokenizer.split_all(every))
-    packed = np.frombuffer("\0".join(tokens).encode(), np.uint8)
+    packed = np.frombuffer("\n".join(tokens).encode(), np.uint8)
     write_cached(
         name, {"numbers": found.tokens, "offsets": found.offsets, "tokens": packed}
     )
@@ -333,10 +333,12 @@ def _describe(
 
 
 def _name_data(config: TextConfig, texts: LabelledTexts) -> str:
+    limited = "" if config.limit is None else f"-limit-{config.limit}"
     if config.file is None and config.folder is None:
-        return sample.NAME
+        return f"{sample.NAME}{limited}"
     name = re.sub(
         r"(\.(csv|tsv|txt|jsonl|ndjson|parquet|gz|zip|xz))+$", "",
         texts.path.resolve().name.lower(),
     )  # fmt: skip
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "texts"
+    name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "texts"
+    return f"{name}{limited}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from shared.data.unpack import read_packed
 JSON_LINES = (".jsonl", ".ndjson")
 PACKED = (".gz", ".xz", ".zip")
 TEXT_FILE = ".txt"
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, as an escape in JSON may be where a text was cut."""
 LONG = 20  # characters of a text, on average; names and dates are shorter
 MOST_CLASSES = 0.2  # classes for each row, where a column holds labels
 
@@ -71,7 +74,7 @@ def _read_table(options: TextOptions) -> LabelledTexts:
     remarks: list[str] = []
     names = [suffix for suffix in options.path.suffixes if suffix not in PACKED]
     if names and names[-1] in JSON_LINES:
-        cells = _read_json_lines(options)
+        cells = _read_json_lines(options, remarks)
     else:
         table = open_table(options.path, options.encoding, options.limit)
         take_head(table)
@@ -147,9 +150,9 @@ def _holds_labels(cells: pd.Series) -> bool:
     return 1 <= filled.nunique() <= max(2, MOST_CLASSES * len(filled))
 
 
-def _read_json_lines(options: TextOptions) -> pd.DataFrame:
+def _read_json_lines(options: TextOptions, remarks: list[str]) -> pd.DataFrame:
     content = decode_text(read_packed(options.path), options.path, options.encoding)
-    rows, lines = [], []
+    rows, lines, halves = [], [], []
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
@@ -157,7 +160,7 @@ def _read_json_lines(options: TextOptions) -> pd.DataFrame:
             break
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{options.path}: line {number} is no JSON ({shorten(str(error), 80)})."
             ) from None
@@ -166,10 +169,19 @@ def _read_json_lines(options: TextOptions) -> pd.DataFrame:
                 f"{options.path}: line {number} is no JSON object; each line must be "
                 'one, such as {"text": "...", "label": "..."}.'
             )
+        if "\\ud" in line.lower():
+            whole, found = HALF.subn("\ufffd", json.dumps(row, ensure_ascii=False))
+            row = json.loads(whole)
+            halves += [number] * bool(found)
         rows.append(row)
         lines.append(number)
     if not rows:
         raise UserError(f"{options.path}: holds no line with a JSON object.")
+    if halves:
+        remarks.append(
+            f"{len(halves):,} lines with half a character, read as \ufffd (first: "
+            f"{Origin(options.path, halves[0])})"
+        )
     cells = pd.DataFrame(rows, index=lines)
     return cells.map(_to_cell).rename(columns=str)
 

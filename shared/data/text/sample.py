@@ -12,13 +12,17 @@ NAME = "text-sample"
 CLASSES = ("negative", "positive")
 
 
-def make_sample() -> tuple[LabelledTexts, LabelledTexts]:
-    """Return the training and the test part of the generated reviews."""
+def make_sample(limit: int | None = None) -> tuple[LabelledTexts, LabelledTexts]:
+    """Return the training and the test part of the generated reviews.
+
+    Args:
+        limit: Texts of each part at most.
+    """
     parts = []
     for part in ("train", "test"):
         written, numbers = write_sample_texts(part)
-        texts = [" ".join(words) for words in written]
-        labels = [CLASSES[number] for number in numbers]
+        texts = [" ".join(words) for words in written[:limit]]
+        labels = [CLASSES[number] for number in numbers[:limit]]
         digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
         path = Path(f"generated {part} reviews")
         origins = [Origin(path, k) for k in range(1, len(texts) + 1)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.core.errors import UserError
@@ -32,6 +33,14 @@ def lines(*rows: str) -> bytes:
 def table(*extra: str, header: str = "review,label") -> bytes:
     """Sixteen different rows of two classes, and more."""
     return lines(header, *ROWS, *extra)
+
+
+def json_lines(*extra: str) -> bytes:
+    """The same rows as JSON lines, and more."""
+    cells = [
+        dict(zip(("review", "label"), row.split(","), strict=True)) for row in ROWS
+    ]
+    return lines(*map(json.dumps, cells), *extra)
 
 
 def chinese(encoding: str) -> bytes:
@@ -139,10 +148,13 @@ TABLE = [
     one("a JSON list", b"[1, 2]\n", "line 1 is no JSON object", file="r.jsonl"),
     one("empty JSON lines", b"\n\n", "holds no line with a JSON object",
         file="r.jsonl"),
-    one("a missing key", b"\n".join(
-        json.dumps(dict(zip(("review", "label"), r.split(","), strict=True))).encode()
-        for r in ROWS) + b'\n{"review": "fine"}\n',
+    one("a missing key", json_lines('{"review": "fine"}'),
         "1 text without a label", file="r.jsonl", count=16),
+    one("half a character in JSON",
+        json_lines('{"review": "cut \\ud83d", "label": "no"}'),
+        "1 lines with half a character, read as \ufffd .*line 17", file="r.jsonl",
+        count=17),
+    one("nested JSON", b'{"a": ' + b"[" * 100_000, "line 1 is no JSON", file="r.jsonl"),
     # Folders
     BadText("one folder", {"yes/a.txt": b"good", "readme.md": b""},
             "holds 1 folders and 0 .txt files"),
@@ -167,6 +179,8 @@ TABLE = [
     one("a share of 1", table(), "--test-share 1", test_share=1.0),
     one("an example file as folder", table(), "is a file; name it by --file",
         folder=Path("reviews.csv")),
+    BadText("a limit of a folder", {"yes/a.txt": b"good", "no/a.txt": b"bad"},
+            "--limit 2: reads the first rows of a table", {"limit": 2}),
 ]  # fmt: skip
 
 
@@ -205,3 +219,21 @@ def test_a_bad_text_is_mended_or_refused(case, tmp_path, capsys):
 
 def test_at_least_forty_kinds_are_tried():
     assert len({case.name for case in TABLE}) == len(TABLE) >= 40
+
+
+def test_a_sign_of_any_kind_is_the_same_token_when_it_comes_from_the_cache(tmp_path):
+    """JSON can hold a zero byte. The second time, the tokens are those of the cache."""
+    path = tmp_path / "r.jsonl"
+    odd = [f'{{"review": "zero \\u0000 {name} end", "label": "yes"}}' for name in NAMES]
+    path.write_bytes(json_lines(*odd))
+    first, again = (load_text(TextConfig(file=path), 0) for _ in range(2))
+    assert "\0" in first.vocabulary.tokens
+    assert first.vocabulary == again.vocabulary
+    assert np.array_equal(first.test.inputs, again.test.inputs)
+
+
+def test_a_limit_is_of_the_generated_reviews_too():
+    data = load_text(TextConfig(limit=30), 0)
+    sizes = [len(part) for part in (data.train, data.validation, data.test)]
+    assert (sum(sizes), sizes[2]) == (60, 30)
+    assert data.data == "text-sample-limit-30"

@@ -25,6 +25,7 @@ from shared.layers.recurrent import GRUConfig, build_bidirectional, check_bidire
 from shared.layers.word_features import (
     WordFeaturesConfig,
     embed_words,
+    limit_bigrams,
     prepare_word_features,
 )
 from shared.training.config import TrainingConfig, build_optimizer, set_seed
@@ -74,12 +75,14 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
 
     from shared.layers.pooling import pool_steps
 
-    texts = replace(config.text, vocabulary=data.vocabulary.size)
+    vocabulary = data.vocabulary.size
+    texts = replace(config.text, vocabulary=vocabulary)
+    features = limit_bigrams(config.word_features, data.train.inputs, vocabulary)
     ids = Input((data.steps,), dtype="int32", name="token_ids")
     outputs = []
     size = config.ensemble.ensemble_size
     for n in range(1, size + 1):
-        tokens = embed_words(ids, config.word_features, texts, n)
+        tokens = embed_words(ids, features, texts, n)
         gru = layers.GRU(**config.gru.arguments(), name=f"gru_{n}")
         text = build_bidirectional(gru, name=f"both_ways_{n}")(tokens)
         text = pool_steps(text, config.pooling, f"{config.pooling}_{n}")
@@ -90,7 +93,7 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
     classes = layers.Average(name="classes")(outputs) if size > 1 else outputs[0]
     model = Model(ids, classes, name="text_best")
     seed = config.training.seed
-    prepare_word_features(model, config.word_features, size, data, seed, "classes")
+    prepare_word_features(model, features, size, data, seed, "classes")
     return model
 
 

@@ -50,6 +50,7 @@ class Table:
         delimiter: One ASCII character.
         is_unfinished: Whether the last row has no line end: the file may be cut.
         decimal: Mark between the digits of a number, a point or a comma.
+        holds_prose: As in `read_table`.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Table:
     delimiter: str
     is_unfinished: bool
     decimal: str = "."
+    holds_prose: bool = False
 
     def read(self, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
         """Return columns of the table, by name.
@@ -130,6 +132,8 @@ class Table:
             skip_blank_lines=False,
             skipinitialspace=True,
             decimal=self.decimal,
+            na_values=[""],
+            keep_default_na=not self.holds_prose,
             encoding_errors="replace",
             low_memory=False,
         )
@@ -186,6 +190,7 @@ def read_table(
     delimiter: str = ",",
     limit: int | None = None,
     content: bytes | None = None,
+    holds_prose: bool = False,
 ) -> Table:
     """Read a table of text, plain or packed, and check the number of cells of each row.
 
@@ -199,6 +204,8 @@ def read_table(
         delimiter: Between cells, one ASCII character.
         limit: Rows to read at most.
         content: Of the file, unpacked, if it was read before.
+        holds_prose: Whether its cells are texts that people wrote. Then # starts no
+            comment, `NA` and `None` are words, and one column is enough.
 
     Raises:
         UserError: If the file is no such table. Names the line.
@@ -208,10 +215,12 @@ def read_table(
     content, is_unfinished = _decode(content, path)
     content = _remove_quotes(content, delimiter)
     split = _split_quoted if b'"' in content else _split_plain
-    content, lines, counts = split(content, delimiter, path)
+    comment = "" if holds_prose else COMMENT
+    content, lines, counts = split(content, delimiter, path, comment)
     if not len(lines):
         raise UserError(f"{path}: holds blank lines and comments only.")
-    names = _read_names(content, int(lines[0]), delimiter, path)
+    least = 1 if holds_prose else 2
+    names = _read_names(content, int(lines[0]), delimiter, path, least)
     stop = None if limit is None else limit + 1
     rows, counts = lines[1:stop], counts[1:stop]
     if not len(rows):
@@ -228,6 +237,7 @@ def read_table(
         width=int(counts[0]),
         delimiter=delimiter,
         is_unfinished=is_unfinished and len(rows) == len(lines) - 1,
+        holds_prose=holds_prose,
     )
     first, _ = _read_record(content, 1, delimiter)
     if table.width < len(names) or any(cell.strip() for cell in first[len(names) :]):
@@ -296,7 +306,7 @@ def _remove_quotes(content: bytes, delimiter: str) -> bytes:
 
 
 def _split_plain(
-    content: bytes, delimiter: str, path: Path
+    content: bytes, delimiter: str, path: Path, comment: str
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Find the rows of a table without quotes, where each line is a row.
 
@@ -309,7 +319,7 @@ def _split_plain(
     while start < len(content):
         stop = content.find(b"\n", min(start + BLOCK, len(content)) - 1) + 1
         block = np.frombuffer(content, np.uint8, stop - start, start)
-        keep.append(_scan_lines(block, delimiter, rest, counts))
+        keep.append(_scan_lines(block, delimiter, comment, rest, counts))
         start = stop
     is_row = np.concatenate(keep)
     kept = content if is_row.all() else rest.getvalue()
@@ -317,13 +327,18 @@ def _split_plain(
 
 
 def _scan_lines(
-    block: np.ndarray, delimiter: str, rest: io.BytesIO, counts: list[np.ndarray]
+    block: np.ndarray,
+    delimiter: str,
+    comment: str,
+    rest: io.BytesIO,
+    counts: list[np.ndarray],
 ) -> np.ndarray:
     """Find the rows in some whole lines.
 
     Args:
         block: uint8, (num_bytes,): the lines.
         delimiter: Between cells.
+        comment: Starts a comment; empty: no line is one.
         rest: Gets the rows' bytes.
         counts: Gets the rows' numbers of cells, int64.
 
@@ -334,7 +349,9 @@ def _scan_lines(
     lengths = np.diff(ends, prepend=-1)
     delimiters = np.flatnonzero(block == ord(delimiter))
     cells = 1 + np.diff(np.searchsorted(delimiters, ends), prepend=0)
-    is_row = block[ends + 1 - lengths] != ord(COMMENT)
+    is_row = np.ones(len(ends), bool)
+    if comment:
+        is_row = block[ends + 1 - lengths] != ord(comment)
     single = cells == 1
     if single.any():
         visible = np.flatnonzero(block[np.repeat(single, lengths)] > SPACE)
@@ -346,7 +363,7 @@ def _scan_lines(
 
 
 def _split_quoted(
-    content: bytes, delimiter: str, path: Path
+    content: bytes, delimiter: str, path: Path, comment: str
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Do the work of `_split_plain` for a table with quotes, slower.
 
@@ -360,7 +377,7 @@ def _split_quoted(
         """Yield lines, but not those between rows that are blank or comments."""
         for number, line in enumerate(_open_text(content), 1):
             if len(lines) == len(counts):  # the last row is complete
-                if line.startswith(COMMENT) or not line.strip():
+                if (comment and line.startswith(comment)) or not line.strip():
                     continue
                 lines.append(number)
             yield line
@@ -385,7 +402,7 @@ def _split_quoted(
 
 
 def _read_names(
-    content: bytes, line: int, delimiter: str, path: Path
+    content: bytes, line: int, delimiter: str, path: Path, least: int
 ) -> tuple[str, ...]:
     """Return the names in the header; empty ones at its end are no columns."""
     names, text = _read_record(content, 0, delimiter)
@@ -399,7 +416,7 @@ def _read_names(
             f"{path}: line {line} separates columns by {DELIMITERS[other]}; write "
             f"{wanted} instead (and decimal points, not decimal commas)."
         )
-    if len(names) < 2:
+    if len(names) < least:
         raise UserError(
             f"{path}: line {line}, the header, has one column only; columns are "
             f"separated by {wanted}."

@@ -61,7 +61,7 @@ def embed_bigrams(
 
 
 def find_frequent_bigrams(
-    word_ids: np.ndarray, vocabulary: int, count: int
+    word_ids: np.ndarray, vocabulary: int, count: int, least: int = 1
 ) -> np.ndarray:
     """Return the bigrams that occur in the most texts.
 
@@ -72,6 +72,7 @@ def find_frequent_bigrams(
         word_ids: int, (num_texts, length), padded on either side.
         vocabulary: Number of word ids.
         count: How many bigrams at most.
+        least: In how many texts a bigram must occur.
 
     Returns:
         int64, (num_found,), the most frequent first, ties by code. The code of a bigram
@@ -82,4 +83,5 @@ def find_frequent_bigrams(
         words = row[row != PAD].astype(np.int64)
         texts.append(np.unique(words[:-1] * vocabulary + words[1:]))
     codes, counts = np.unique(np.concatenate(texts), return_counts=True)
+    codes, counts = codes[counts >= least], counts[counts >= least]
     return codes[np.argsort(-counts, kind="stable")[:count]]

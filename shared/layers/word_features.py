@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from shared.core.context import Context
@@ -12,6 +12,7 @@ from shared.core.roles import Role
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from shared.data.imdb.reviews import ReviewsConfig
     from shared.data.splits import Splits
@@ -57,6 +58,24 @@ class WordFeaturesConfig:
                 "--jit on: XLA cannot compile the lookup of bigrams; omit the flag."
             )
         return self, []
+
+
+def limit_bigrams(
+    word_features: WordFeaturesConfig, word_ids: np.ndarray, vocabulary: int
+) -> WordFeaturesConfig:
+    """Return the settings with no more bigrams than two training texts have.
+
+    A bigram of a single text tells nothing of another one, and its vector takes time.
+
+    Args:
+        word_features: The user's choice.
+        word_ids: int32, (num_texts, length): the training texts.
+        vocabulary: Number of word ids.
+    """
+    from shared.layers.bigrams import find_frequent_bigrams
+
+    found = find_frequent_bigrams(word_ids, vocabulary, word_features.bigrams, 2)
+    return replace(word_features, bigrams=max(1, len(found)))
 
 
 def embed_words(

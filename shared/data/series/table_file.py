@@ -81,6 +81,7 @@ def open_table(
     encoding: str | None = "auto",
     limit: int | None = None,
     delimiter: str | None = None,
+    holds_prose: bool = False,
 ) -> TableFile:
     """Return a table.
 
@@ -91,6 +92,7 @@ def open_table(
         limit: Rows to read at most.
         delimiter: Between cells of text. None: commas, semicolons, tabs or vertical
             bars, as the header and the first rows show.
+        holds_prose: As in `read_table`.
 
     Raises:
         UserError: If the file is missing, has another form, or is no text in this
@@ -111,7 +113,7 @@ def open_table(
         content = _recode(content, encoding, path)
     if delimiter is None:
         delimiter = _find_delimiter(content)
-    table = read_table(path, delimiter, limit, content)
+    table = read_table(path, delimiter, limit, content, holds_prose)
     _check_header(table)
     return table
 

@@ -76,7 +76,9 @@ def _read_table(options: TextOptions) -> LabelledTexts:
     if names and names[-1] in JSON_LINES:
         cells = _read_json_lines(options, remarks)
     else:
-        table = open_table(options.path, options.encoding, options.limit)
+        table = open_table(
+            options.path, options.encoding, options.limit, holds_prose=True
+        )
         take_head(table)
         cells = table.read(table.names, [])
     text, label = choose_columns(cells, options)

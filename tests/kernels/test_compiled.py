@@ -99,9 +99,30 @@ def assert_close(ours, theirs, dtype):
         assert float(tf.reduce_max(abs(one - other))) <= BOUNDS[dtype] * scale
 
 
-@pytest.mark.parametrize("dtype", BOUNDS)
-@pytest.mark.parametrize("mask", ["none", "left", "right", "holes"])
-@pytest.mark.parametrize(("cell", "flags"), CASES, ids=str)
+MASKS = ["none", "left", "right", "holes"]
+
+
+def list_comparisons():
+    """Return every case with every mask in both types of numbers.
+
+    The fast ones are three masks of a case, two in float64 and another one in float32.
+    """
+    for number, (cell, flags) in enumerate(CASES):
+        for place, mask in enumerate(MASKS):
+            turn = (place - number) % len(MASKS)
+            for dtype in BOUNDS:
+                fast = turn in ((1,) if dtype == "float32" else (0, 2))
+                yield pytest.param(
+                    cell,
+                    flags,
+                    mask,
+                    dtype,
+                    id=f"{cell}-{flags}-{mask}-{dtype}",
+                    marks=() if fast else pytest.mark.slow,
+                )
+
+
+@pytest.mark.parametrize(("cell", "flags", "mask", "dtype"), list_comparisons())
 def test_outputs_and_gradients_equal_those_of_keras(cell, flags, mask, dtype):
     x = draw(dtype)
     layer = make_layer(cell, dtype, x, **flags)
@@ -109,10 +130,10 @@ def test_outputs_and_gradients_equal_those_of_keras(cell, flags, mask, dtype):
     use_compiled_loop(layer)
     ours = differentiate(layer, x, make_mask(mask))
     assert_close(ours, theirs, dtype)
-    use_keras_loop(layer)
-    layer.cell.seed_generator.state.assign(DROPOUT_SEED)
-    again = layer(x, mask=make_mask(mask), training=True)
-    assert np.array_equal(again, theirs[0])
+    if mask == "none":
+        use_keras_loop(layer)
+        layer.cell.seed_generator.state.assign(DROPOUT_SEED)
+        assert np.array_equal(layer(x, training=True), theirs[0])
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -31,6 +31,8 @@ from shared.training.kernel_record import KernelRecord
 from tests.compare.test_compare import make_run
 from tests.recipes.training_runs import SharedRuns, train_reviews
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 GRU = Traits(
     layer="gru", kind="GRU", use_cudnn="auto", activation="tanh",
     recurrent_activation="sigmoid", recurrent_dropout=0.0, unroll=False, use_bias=True,
@@ -51,15 +53,16 @@ GRU_XLA = (
 )  # fmt: skip
 
 
-def on_one_worker(run, *expected):
+def on_one_worker(run, *expected, slow=False):
     """Return a parameter set; tests of one run share a process and so train it once."""
     recipe, flags = run
+    one_process = pytest.mark.xdist_group(" ".join(["kernels", recipe, *flags]))
     return pytest.param(
         recipe,
         flags,
         *expected,
         id=" ".join([recipe, *flags]),
-        marks=pytest.mark.xdist_group(" ".join(["kernels", recipe, *flags])),
+        marks=[one_process, pytest.mark.slow] if slow else one_process,
     )
 
 
@@ -146,8 +149,23 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["no XLA", "XLA"])
-@pytest.mark.parametrize("case", LAYERS)
+# XLA compiles for seconds. Here are one of each cell, a stack and two directions.
+UNDER_XLA = {"gru 2", "gru dropout", "stack", "both ways"}
+
+
+@pytest.mark.parametrize(
+    ("case", "jit"),
+    [
+        pytest.param(
+            case,
+            jit,
+            marks=pytest.mark.slow if jit and case not in UNDER_XLA else (),
+            id=f"{case}, XLA {'on' if jit else 'off'}",
+        )
+        for case in LAYERS
+        for jit in (False, True)
+    ],
+)
 def test_the_rules_are_what_the_graph_shows(case, jit):
     model = run_step(LAYERS[case], jit)
     requested = None if case == "stack" else 1 if case.endswith(("1", "ways")) else 2
@@ -230,10 +248,12 @@ COMPILED = {"path": "compiled", "xla": False, "implementation": None}
         on_one_worker(  # its step runs every layer twice
             ("imdb_best", ("--kernel", "keras", *EQUAL_BATCHES)),
             [{"path": "loop", "xla": False, "implementation": 2}] * 2,
+            slow=True,
         ),
         on_one_worker(
             ("imdb_simple_rnn", ("--jit", "on")),
             [{"path": "loop", "xla": True, "implementation": None}],
+            slow=True,
         ),
         on_one_worker(GRU_XLA, [{"path": "loop", "xla": True, "implementation": 2}]),
     ],
@@ -337,7 +357,10 @@ def test_a_loaded_model_keeps_xla_on_or_off(recipe, flags, xla, train_once):
 
 
 @pytest.mark.parametrize("quickest", choice.CHOICES)
-@pytest.mark.parametrize("recipe", ["imdb_gru", "imdb_bidirectional_lstm"])
+@pytest.mark.parametrize(
+    "recipe",
+    ["imdb_gru", pytest.param("imdb_bidirectional_lstm", marks=pytest.mark.slow)],
+)
 def test_auto_takes_the_quickest_and_it_runs(recipe, quickest, tmp_path, monkeypatch):
     def pretend(layer, shape, compiled, xla):
         chosen = choice.CHOICES[quickest]
@@ -375,7 +398,8 @@ def test_compare_shows_that_kernels_differ(tmp_path, capsys):
         on_one_worker(GRU_KERAS),
         on_one_worker(("imdb_bidirectional_lstm", ("--implementation", "1"))),
         on_one_worker(
-            ("imdb_bidirectional_lstm", ("--kernel", "keras", "--implementation", "1"))
+            ("imdb_bidirectional_lstm", ("--kernel", "keras", "--implementation", "1")),
+            slow=True,
         ),
         on_one_worker(GRU_DROPOUT),
         on_one_worker(("imdb_simple_rnn", ())),

@@ -18,10 +18,17 @@ from shared.core.flags import resolve_config
 from shared.core.recipes import list_recipes
 from shared.core.roles import list_flags, read_settings
 from shared.data.imdb.reviews import load_reviews
+from shared.layers.ensemble import EnsembleConfig
 from shared.tasks.score import TITLES
 from shared.training.config import TrainingConfig
 from tests.helpers import PROJECT, RECIPES, run_python
-from tests.recipes.training_runs import PUBLISHED, compare_with_stored, group, load
+from tests.recipes.training_runs import (
+    PUBLISHED,
+    compare_with_stored,
+    group,
+    load,
+    mark_slow,
+)
 from tests.recipes.training_runs import train_reviews as train
 
 BOTH_WAYS = {"imdb_bidirectional_lstm", "imdb_best"}
@@ -71,6 +78,8 @@ PARAMETERS = {
 
 
 IMDB = sorted(CHANGES)
+# Every cell, a stack, two directions, dropout. The others have the same layers.
+EVERY_LAYER = ["imdb_bidirectional_lstm", "imdb_gru_dropout", "imdb_stacked_simple_rnn"]
 
 
 @pytest.fixture
@@ -200,8 +209,11 @@ def test_one_update_changes_every_weight_array(recipe, reviews_folder):
     )
     config = dataclasses.replace(config, reviews=reviews)
     if recipe == "imdb_best":  # the adversarial step has tests of its own
-        features = dataclasses.replace(config.word_features, adversarial_epsilon=0.0)
-        config = dataclasses.replace(config, word_features=features)
+        features = dataclasses.replace(
+            config.word_features, adversarial_epsilon=0.0, bigrams=50
+        )
+        ensemble = EnsembleConfig(2)
+        config = dataclasses.replace(config, word_features=features, ensemble=ensemble)
     model = module.build_model(config, module.load_data(config))
     model.compile("sgd", "binary_crossentropy")
     before = [np.array(weight) for weight in model.trainable_weights]
@@ -212,14 +224,14 @@ def test_one_update_changes_every_weight_array(recipe, reviews_folder):
         assert not np.array_equal(old, np.array(weight)), weight.path
 
 
-@pytest.mark.parametrize("recipe", IMDB)
-def test_the_layer_trains_with_a_mask_and_all_steps(recipe, tmp_path):
+@pytest.mark.parametrize("recipe", mark_slow(IMDB, EVERY_LAYER))
+def test_the_layer_trains_with_a_mask_and_all_steps(recipe, tmp_path, undrawn):
     flags = ["--epochs", "1", "--return-sequences", "--mask", "--padding", "right"]
     assert train(recipe, tmp_path, *flags).state == "finished"
 
 
-@pytest.mark.parametrize("recipe", IMDB)
-def test_the_layer_trains_unrolled_with_dropout(recipe, tmp_path):
+@pytest.mark.parametrize("recipe", mark_slow(IMDB, EVERY_LAYER))
+def test_the_layer_trains_unrolled_with_dropout(recipe, tmp_path, undrawn):
     flags = ["--epochs", "1", "--unroll", "--dropout", "0.2", "--keep", "start",
              "--batching", "fixed", "--length", "3"]  # fmt: skip
     if "rnn" not in recipe:
@@ -229,8 +241,10 @@ def test_the_layer_trains_unrolled_with_dropout(recipe, tmp_path):
     assert train(recipe, tmp_path, *flags).state == "finished"
 
 
-@pytest.mark.parametrize("recipe", IMDB)
-def test_reading_backwards_is_a_flag_or_refused(recipe, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "recipe", mark_slow(IMDB, [*BOTH_WAYS, "imdb_gru", "imdb_stacked_simple_rnn"])
+)
+def test_reading_backwards_is_a_flag_or_refused(recipe, tmp_path, undrawn, capsys):
     if recipe in BOTH_WAYS:
         with pytest.raises(SystemExit):
             train(recipe, tmp_path, "--epochs", "1", "--go-backwards")
@@ -273,6 +287,8 @@ def test_masked_padding_never_moves_the_output(recipe, flags, padding, small_rev
     reviews = {"mask": True, "vocabulary": 31, "embedding_size": 5, "padding": padding,
                "batching": "fixed"}  # fmt: skip
     config = change_layer(config, units=3, **flags)
+    if recipe == "imdb_best":  # its networks are alike
+        config = dataclasses.replace(config, ensemble=EnsembleConfig(1))
 
     def predict(word_ids):
         sized = dataclasses.replace(config.reviews, length=word_ids.shape[1], **reviews)
@@ -310,7 +326,7 @@ def test_a_stack_reads_backwards_as_a_whole(small_reviews):
     assert outputs[0] == pytest.approx(outputs[1], abs=1e-6)
 
 
-def test_the_implementation_that_runs_is_the_one_recorded(tmp_path, capsys):
+def test_the_implementation_that_runs_is_the_one_recorded(tmp_path, undrawn, capsys):
     run = train("imdb_gru_dropout", tmp_path, "--epochs", "1", "--kernel", "keras")
     assert run.config["settings"]["implementation"] == 2  # the requested one
     (ran,) = json.loads((run.path / "kernels.json").read_text())["ran"]
@@ -318,7 +334,7 @@ def test_the_implementation_that_runs_is_the_one_recorded(tmp_path, capsys):
     assert "requested 2: recurrent dropout forces 1" in capsys.readouterr().out
 
 
-def test_a_limit_marks_every_file(tmp_path):
+def test_a_limit_marks_every_file(tmp_path, undrawn):
     run = train("imdb_gru", tmp_path, "--epochs", "1", "--limit", "20")
     assert run.data == "imdb-limit-20"
     for name in ("config.json", "summary.json", "history.csv"):
@@ -327,7 +343,7 @@ def test_a_limit_marks_every_file(tmp_path):
         assert "imdb-limit-20" in archive.read("rnn-recipes.json").decode()
 
 
-def test_early_stopping_stops_and_keeps_the_best(tmp_path):
+def test_early_stopping_stops_and_keeps_the_best(tmp_path, undrawn):
     # With this learning rate the first epochs cannot improve for long.
     flags = ["--epochs", "30", "--patience", "2", "--learning-rate", "1"]
     run = train("imdb_simple_rnn", tmp_path, *flags)

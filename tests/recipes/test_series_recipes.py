@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.commands.recipe import main
-from shared.core.flags import resolve_config
+from shared.core.flags import parse, resolve_config
 from shared.core.roles import READ_BY_BASELINES, Role, list_flags, read_settings
 from shared.data.splits import Examples
 from shared.inference.generation import ngram_distance, run_freely, write_texts
@@ -23,8 +23,10 @@ from tests.recipes.training_runs import (
     compare_with_stored,
     group,
     load,
+    mark_slow,
 )
 from tests.recipes.training_runs import train_series as train
+from tests.undrawn import leave_undrawn
 
 MEMORY = ["memory_gru", "memory_lstm", "memory_simple_rnn"]
 GENERATED = [
@@ -223,6 +225,13 @@ def test_networks_start_from_the_latest_value_and_read_their_columns(
     reads, sees, reverse, load_data
 ):
     splits, config = load_data("weather_best")
+    short = {
+        part: dataclasses.replace(
+            examples, inputs=dataclasses.replace(examples.inputs, steps=6)
+        )
+        for part, examples in (("train", splits.train), ("test", splits.test))
+    }
+    splits = dataclasses.replace(splits, **short)
     weather = dataclasses.replace(config.weather, reverse=reverse)
     config = dataclasses.replace(
         config, weather=weather, reads=reads, ensemble=EnsembleConfig(2)
@@ -254,8 +263,10 @@ def test_the_saved_forecast_is_in_degrees(shared_run):
     assert float(model.predict(windows, verbose=0)[0, 0]) == pytest.approx(10, abs=4)
 
 
-@pytest.mark.parametrize("recipe", WEATHER)
-def test_reversed_time_is_a_flag_of_all(recipe, tmp_path):
+@pytest.mark.parametrize(
+    "recipe", mark_slow(WEATHER, ["weather_bidirectional_gru", "weather_dense"])
+)
+def test_a_recipe_trains_with_reversed_time(recipe, tmp_path, undrawn):
     flags = ["--epochs", "1", "--reverse"]
     if recipe not in NO_KERAS_LAYER:  # variants of the layer train, too
         flags += LAYER_VARIANT
@@ -264,6 +275,14 @@ def test_reversed_time_is_a_flag_of_all(recipe, tmp_path):
     assert run.config["changed"]["reverse"] is True
     if recipe not in NO_KERAS_LAYER:
         assert run.config["changed"]["kernel_regularizer"] == "l2:0.01"
+
+
+@pytest.mark.parametrize("recipe", WEATHER)
+def test_reversed_time_is_a_flag_of_all(recipe):
+    """That of weather-gru reads reversed windows, as the next test shows."""
+    config = resolve_config(parse(load(recipe).Config, ["--reverse"], "x.py", ""))
+    assert read_settings(config).values["reverse"] is True
+    assert config.weather.reverse is True
 
 
 def test_a_reversed_network_reads_reversed_windows(load_data):
@@ -285,13 +304,24 @@ LAYER_VARIANT = ["--return-sequences", "--implementation", "1",
                  "--kernel-regularizer", "l2:0.01"]  # fmt: skip
 
 
-@pytest.mark.parametrize("recipe", sorted({*GENERATED} - NO_KERAS_LAYER - {*MEMORY}))
+UNROLLED = ["--unroll", "--dropout", "0.2", "--schedule", "cosine"]
+FAST = {("vowel_gru", "--return-sequences"), ("sine_next_step_gru", "--unroll")}
+
+
 @pytest.mark.parametrize(
-    "flags",
-    [LAYER_VARIANT, ["--unroll", "--dropout", "0.2", "--schedule", "cosine"]],
-    ids=" ".join,
+    ("recipe", "flags"),
+    [
+        pytest.param(
+            recipe,
+            flags,
+            marks=[] if (recipe, flags[0]) in FAST else pytest.mark.slow,
+            id=" ".join([recipe, *flags]),
+        )
+        for recipe in sorted({*GENERATED} - NO_KERAS_LAYER - {*MEMORY})
+        for flags in (LAYER_VARIANT, UNROLLED)
+    ],
 )
-def test_variants_of_the_layer_train(recipe, flags, tmp_path):
+def test_variants_of_the_layer_train(recipe, flags, tmp_path, undrawn):
     """Those of weather train with reversed time. Unrolling them takes too long."""
     fewer = [] if recipe == "sum_gru" else ["--lookback", "3"]
     run = train(recipe, tmp_path, "--epochs", "1", *fewer, *flags)
@@ -337,7 +367,7 @@ def test_a_bad_flag_is_one_line_and_leaves_nothing(case, tmp_path, capsys):
     assert find_runs(tmp_path / "runs") == []
 
 
-def test_the_cosine_schedule_falls_to_nearly_nothing(tmp_path):
+def test_the_cosine_schedule_falls_to_nearly_nothing(tmp_path, undrawn):
     flags = ["--epochs", "4", "--schedule", "cosine", "--learning-rate", "0.1"]
     run = train("sum_gru", tmp_path, *flags)
     expected = [0.1 * (1 + np.cos(np.pi * k / 4)) / 2 for k in range(4)]
@@ -350,15 +380,18 @@ def test_two_seeds_of_a_forecast_see_the_same_data_in_another_order(
     shared_run, tmp_path
 ):
     first = shared_run("weather_gru").run
-    again = train("weather_gru", tmp_path, "--epochs", "2")
-    other = train("weather_gru", tmp_path, "--epochs", "1", "--seed", "1")
+    with leave_undrawn():
+        again = train("weather_gru", tmp_path, "--epochs", "2")
+        other = train("weather_gru", tmp_path, "--epochs", "1", "--seed", "1")
     assert first.history["loss"] == again.history["loss"]
     assert first.history["loss"][:1] != other.history["loss"]
     stored = [read_predictions(run)["targets"] for run in (first, other)]
     assert np.array_equal(*stored)
 
 
-def test_a_network_that_sees_the_target_is_called_a_leak(tmp_path, capsys, monkeypatch):
+def test_a_network_that_sees_the_target_is_called_a_leak(
+    tmp_path, undrawn, capsys, monkeypatch
+):
     from recipes import sum_gru
     from shared.data.generated.sums import make_sums
 
@@ -381,7 +414,7 @@ def test_a_network_that_sees_the_target_is_called_a_leak(tmp_path, capsys, monke
     assert "LEAK" in capsys.readouterr().out
 
 
-def test_the_vowels_print_what_they_expect(tmp_path, capsys):
+def test_the_vowels_print_what_they_expect(tmp_path, undrawn, capsys):
     run = train("vowel_gru", tmp_path, "--epochs", "1", "--test-vowels", "3000")
     with (run.path / "next_vowel.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -456,7 +489,9 @@ def test_every_data_flag_decides_which_baselines_belong_to_a_run():
     assert len(found) == 6
 
 
-def test_a_short_stretch_of_the_real_weather(real_weather, tmp_path, no_network):
+def test_a_short_stretch_of_the_real_weather(
+    real_weather, tmp_path, undrawn, no_network
+):
     module = load("weather_gru")
     flags = ["--data", "jena-2020", "--data-dir", str(real_weather), "--limit", "6000",
              "--lookback", "24", "--stride", "6", "--epochs", "2", "--units", "8",

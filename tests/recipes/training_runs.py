@@ -128,6 +128,14 @@ def group(recipes):
     return [pytest.param(r, marks=pytest.mark.xdist_group(r)) for r in recipes]
 
 
+def mark_slow(recipes, fast):
+    """Return parameters that `make test` leaves out, but for the fast ones."""
+    assert set(fast) <= set(recipes)
+    return [
+        pytest.param(r, marks=[] if r in fast else pytest.mark.slow) for r in recipes
+    ]
+
+
 def compare_with_stored(path, recipe, losses, update, **tolerance):
     """Compare the losses of a recipe with the stored ones.
 

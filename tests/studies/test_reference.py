@@ -45,6 +45,7 @@ from tests.helpers import (
     write_npz,
 )
 from tests.runs.test_runs import make_model, row
+from tests.undrawn import leave_undrawn
 
 RESULTS = PROJECT / "results"
 PLAIN = {"config.json", "summary.json", "history.csv", "kernels.json"}
@@ -306,7 +307,8 @@ def small(monkeypatch, tmp_path):
         make_experiment("sum-gru", kernel="keras", units=3, epochs=1, **sums),
     ]
     monkeypatch.setattr(program, "list_experiments", lambda _: experiments)
-    return experiments
+    with leave_undrawn():
+        yield experiments
 
 
 def test_the_program_trains_publishes_and_resumes(small, tmp_path, capsys):

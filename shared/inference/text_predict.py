@@ -13,7 +13,7 @@ from shared.core.text import shorten
 from shared.data.encodings import decode_text
 from shared.data.padding import PAD, START, UNKNOWN
 from shared.data.text.labelled import LabelledTexts, Origin, drop_unusable
-from shared.data.text.read_texts import TextOptions, read_texts
+from shared.data.text.read_texts import TEXT_FILE, TextOptions, read_texts
 from shared.data.unpack import read_packed
 from shared.inference.text_run import TextReader, read_text_reader
 from shared.runs.reader import Run
@@ -31,6 +31,7 @@ class TextPredictions:
         probabilities: float32, (num_texts, num_classes).
         source: What was read, in words.
         remarks: What the user should know, each in one sentence.
+        places: Of each text of a file or folder: its line, or its file.
     """
 
     texts: list[str]
@@ -38,18 +39,21 @@ class TextPredictions:
     probabilities: np.ndarray
     source: str
     remarks: list[str] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each text: the likeliest class, then all probabilities."""
+        """Return a row for each text: its place, its likeliest class, probabilities."""
         best = self.probabilities.argmax(axis=1)
+        places = self.places or [{} for _ in self.texts]
         return [
-            {"text": text, "class": self.classes[k]}
+            place
+            | {"text": text, "class": self.classes[k]}
             | {
                 f"p({name})": round(float(share), 4)
                 for name, share in zip(self.classes, shares, strict=True)
             }
-            for text, k, shares in zip(
-                self.texts, best, self.probabilities, strict=True
+            for place, text, k, shares in zip(
+                places, self.texts, best, self.probabilities, strict=True
             )
         ]
 
@@ -60,7 +64,7 @@ def predict_texts(run: Run, file: Path | None, text: str | None) -> TextPredicti
     Args:
         run: A finished run of a text recipe.
         file: A table with the column of the run, a .txt file with a text a line, or a
-            folder. Labels are not needed.
+            folder with a text in each .txt file. Labels are not needed.
         text: One text.
 
     Raises:
@@ -75,12 +79,17 @@ def predict_texts(run: Run, file: Path | None, text: str | None) -> TextPredicti
     if text is not None:
         if not text.strip():
             raise UserError("--text: is empty; write the text between quotes.")
-        texts, source, remarks = [text], "the text given", []
-    else:
-        found = _read_file(file, reader)
-        texts, remarks = found.texts, list(found.remarks)
-        source = f"{file}: {len(texts):,} texts"
-    return classify(run, reader, texts, source, remarks)
+        return classify(run, reader, [text], "the text given", [])
+    found = _read_file(file, reader)
+    source = f"{file}: {len(found.texts):,} texts"
+    predictions = classify(run, reader, found.texts, source, list(found.remarks))
+    predictions.places = [
+        {"file": str(origin.path.relative_to(file))}
+        if origin.line is None
+        else {"line": origin.line}
+        for origin in found.origins
+    ]
+    return predictions
 
 
 def classify(
@@ -101,9 +110,9 @@ def classify(
     known = ((ids != PAD) & (ids != START) & (ids != UNKNOWN)).sum(axis=1)
     if (known == 0).any():
         count = int((known == 0).sum())
-        which = "the text has" if len(texts) == 1 else f"{count:,} texts have"
+        which = "1 text has" if count == 1 else f"{count:,} texts have"
         remarks.append(
-            f"{which} no token that the network knows: its answer is a guess"
+            f"{which} no token that the network knows: the answer is a guess"
         )
     probabilities = np.asarray(model.predict(ids, batch_size=BATCH, verbose=0))
     if probabilities.shape[1] == 1:  # the probability of the second class
@@ -112,23 +121,38 @@ def classify(
 
 
 def _read_file(path: Path, reader: TextReader) -> LabelledTexts:
-    if path.suffix == ".txt" and path.is_file():
-        content = decode_text(read_packed(path), path)
-        lines = content.split("\n")
+    """Read texts without labels."""
+    if path.is_dir():
+        return _read_folder(path)
+    if path.suffix == TEXT_FILE and path.is_file():
+        lines = decode_text(read_packed(path), path).split("\n")
         numbers = [k for k, line in enumerate(lines) if line.strip()]
         if not numbers:
             raise UserError(f"{path}: holds no text.")
         origins = [Origin(path, k + 1) for k in numbers]
         found = LabelledTexts(path, "", [lines[k] for k in numbers], [], origins)
         return drop_unusable(found)
-    column = None if path.is_dir() else reader.facts.column
-    options = TextOptions(path, column, needs_labels=False)
+    column = reader.facts.column
     try:
-        return read_texts(options)
+        return read_texts(TextOptions(path, column, needs_labels=False))
     except UserError as error:
-        if column is not None and "--text" in str(error):
-            raise UserError(
-                f"{path}: has no column {shorten(column)!r}, which held the texts in "
-                "training; rename the column with the texts."
-            ) from None
-        raise
+        if "--text" not in str(error):
+            raise
+    if column is None:
+        raise UserError(
+            f"{path}: which column holds the texts cannot be seen; keep one column, or "
+            "write a .txt file with a text in each line."
+        )
+    raise UserError(
+        f"{path}: has no column {shorten(column)!r}, which held the texts in training; "
+        "rename the column with the texts."
+    )
+
+
+def _read_folder(path: Path) -> LabelledTexts:
+    """Read every .txt file below a folder as one text."""
+    files = sorted(file for file in path.rglob(f"*{TEXT_FILE}") if file.is_file())
+    if not files:
+        raise UserError(f"{path}: holds no {TEXT_FILE} file, which would be one text.")
+    texts = [decode_text(read_packed(file), file) for file in files]
+    return drop_unusable(LabelledTexts(path, "", texts, [], list(map(Origin, files))))

@@ -130,13 +130,17 @@ def choose_columns(cells: pd.DataFrame, options: TextOptions) -> tuple[str, str 
     label = options.label
     if label is None and options.needs_labels:
         others = [name for name in names if name != text]
+        if not others:
+            raise UserError(
+                f"{options.path}: has one column only, {text!r}; the labels need a "
+                "column of their own."
+            )
         few = [name for name in others if _holds_labels(cells[name])]
         few = few or (others if len(others) == 1 else [])
         if len(few) != 1:
-            reason = "has no column for labels" if not others else "name the labels"
             raise UserError(
-                f"{options.path}: {reason}: --label with one of "
-                f"{format_names(few or others or names)}."
+                f"{options.path}: name the labels: --label with one of "
+                f"{format_names(few or others)}."
             )
         (label,) = few
     return text, label

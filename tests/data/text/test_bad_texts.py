@@ -143,6 +143,12 @@ TABLE = [
         "line 18: a text of 2,000,000 characters"),
     one("a zero byte", table("a\0b,yes"), "line 18 holds a zero byte"),
     one("signs only", table("!!!,yes", "???,no"), "no 9, yes 9", count=18),
+    one("rows that begin with a hash", table("#good stuff,yes", "# bad,no"),
+        "no 9, yes 9", count=18),
+    one("words that elsewhere mean a missing value",
+        lines("review,label", *(r.replace("yes", "NA").replace(",no", ",None")
+                                for r in ROWS), "null,NA"),
+        "NA 9, None 8", count=17),
     # JSON lines
     one("no JSON", b'{"a": 1}\nhello\n', "line 2 is no JSON", file="r.jsonl"),
     one("a JSON list", b"[1, 2]\n", "line 1 is no JSON object", file="r.jsonl"),

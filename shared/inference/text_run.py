@@ -32,6 +32,7 @@ class TextFacts(msgspec.Struct, frozen=True):
         length: Tokens that the network reads.
         keep: Which end of a longer text it reads.
         padding: On which side a shorter text is padded.
+        vocabulary_sha256: Of the file with the tokens; empty if the run has none.
     """
 
     column: str | None
@@ -40,6 +41,7 @@ class TextFacts(msgspec.Struct, frozen=True):
     length: int
     keep: Literal["start", "end"]
     padding: Literal["left", "right"]
+    vocabulary_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,15 @@ def read_text_reader(run: Run) -> TextReader:
         if facts.length < 1:
             raise ValueError(f"its length is {facts.length}")
         content = (run.path / VOCABULARY).read_text(encoding="utf-8")
-        if not content.endswith("\n"):
-            raise ValueError(f"{VOCABULARY} is cut short")
+        vocabulary = Vocabulary.from_text(content)
+        if vocabulary.sha256 != facts.vocabulary_sha256:
+            raise ValueError(f"{VOCABULARY} is not that of the training")
     except (KeyError, ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"{run.path}: what the run keeps of its texts cannot be used "
             f"({shorten(reason, 120)}); train it again."
         ) from None
-    vocabulary = Vocabulary(tuple(content[:-1].split("\n")))
     tokenizer = Tokenizer(facts.tokens, facts.segments)
     return TextReader(facts, vocabulary, tokenizer.split)
 

@@ -40,7 +40,7 @@ def write_text_report(model: keras.Model, data: TextSplits, folder: RunFolder) -
     counts = count_confusions(data.test.targets, predictions, len(classes))
     folder.write_table("confusion", list_confusions(counts, classes))
     folder.write_table("classes", list_measures(counts, classes))
-    folder.write_text("vocabulary", "\n".join(data.vocabulary.tokens) + "\n")
+    folder.write_text("vocabulary", data.vocabulary.to_text())
 
 
 def list_confusions(counts: np.ndarray, classes: tuple[str, ...]) -> list[dict]:

@@ -101,7 +101,7 @@ def load_text(config: TextConfig, seed: int) -> TextSplits:
     return TextSplits(
         data=_name_data(config, texts),
         **parts,
-        facts=_describe(config, texts, apart, tokenizer, length),
+        facts=_describe(config, texts, apart, tokenizer, length, vocabulary),
         task=TextClassification.choose(config.score, classes),
         is_sample=config.file is None and config.folder is None,
         mask_side=config.mask_side,
@@ -309,6 +309,7 @@ def _describe(
     apart: LabelledTexts | None,
     tokenizer: Tokenizer,
     length: int,
+    vocabulary: Vocabulary,
 ) -> dict[str, Any]:
     """Return the facts of the run folder: all that a later prediction needs."""
     path = config.file or config.folder
@@ -323,6 +324,7 @@ def _describe(
             "length": length,
             "keep": config.keep,
             "padding": config.padding,
+            "vocabulary_sha256": vocabulary.sha256,
         },
     }
     if path is not None:

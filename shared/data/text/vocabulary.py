@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,20 @@ class Vocabulary:
     def size(self) -> int:
         """Number of ids, those that are no tokens included."""
         return FIRST_TOKEN + len(self.tokens)
+
+    @classmethod
+    def from_text(cls, text: str) -> Vocabulary:
+        """Return the vocabulary that `to_text` wrote."""
+        return cls(tuple(text.split("\n")[:-1]))
+
+    def to_text(self) -> str:
+        """Return the tokens, one a line. No token holds a line end."""
+        return "".join(f"{token}\n" for token in self.tokens)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text, 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_text().encode()).hexdigest()
 
     @cached_property
     def _ids(self) -> dict[str, int]:

@@ -99,7 +99,7 @@ def draw_error_by_hour(run: Run, predictions: dict[str, np.ndarray]) -> Figure |
     hours = predictions["times"].astype("datetime64[h]").astype(np.int64) % 24
     figure, axes = make_panels(1, 1)
     axis = axes[0, 0]
-    lines = {"network": ("predictions", COLOURS[1], "o-")}
+    lines = {"network": ("predictions", COLOURS[1], "-")}
     baselines = [name for name in predictions if name.startswith("baseline ")]
     for name, style in zip(baselines, BASELINE_STYLES, strict=False):
         lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
@@ -130,7 +130,7 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     targets = predictions["targets"]
     figure, axes = make_panels(1, 1)
     axis = axes[0, 0]
-    lines = {"network": ("predictions", COLOURS[1], "o-")}
+    lines = {"network": ("predictions", COLOURS[1], "-")}
     baselines = [name for name in predictions if name.startswith("baseline ")]
     for name, style in zip(baselines, BASELINE_STYLES, strict=False):
         lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
@@ -138,7 +138,11 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
         errors = np.abs(run.task.find_median(predictions[name]) - targets)
         errors = errors.reshape(*errors.shape[:2], -1).mean(axis=(0, 2))
         steps = np.arange(1, len(errors) + 1)
-        axis.plot(steps, errors, style, ms=4, color=colour, label=wrap_label(label))
+        marker = "o" if label == "network" else ""
+        axis.plot(
+            steps, errors, ls=style, marker=marker, ms=4, color=colour,
+            label=wrap_label(label),
+        )  # fmt: skip
     axis.set_xlabel("steps ahead")
     axis.set_ylabel(plain_text(f"mean absolute error, {_name_target(run)}"))
     axis.set_ylim(bottom=0)

@@ -15,7 +15,6 @@ from shared.tasks.conformal import (
     measure_outside,
     roll_half_widths,
 )
-from shared.tasks.pinball import measure_pinball
 
 if TYPE_CHECKING:
     from shared.baselines.baseline import Baseline
@@ -143,6 +142,8 @@ def score_intervals(
     quantiles = {0.5: forecasts}
     for level, pair in zip(LEVELS, ends, strict=True):
         quantiles |= dict(zip(find_ends(level), pair, strict=True))
+    from shared.tasks.pinball import measure_pinball  # it imports Keras
+
     return measure_pinball(targets, quantiles)
 
 

@@ -38,7 +38,32 @@ def measure_classes(confusions: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def macro_f1(confusions: np.ndarray) -> float:
-    """Return the mean F1 over the classes that occur or are predicted."""
-    there = confusions.sum(axis=0) + confusions.sum(axis=1) > 0
-    return float(measure_classes(confusions)["f1"][there].mean())
+def share_macro_f1(
+    targets: np.ndarray, predictions: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Return the share of each example in macro F1. Their mean is macro F1.
+
+    Macro F1 is the mean F1 over the classes that occur or are predicted. F1 is a ratio
+    of two means over the examples. The share of an example is macro F1 plus what the
+    example adds to it, to first order. So resampled shares give its standard error
+    (delta method).
+
+    Args:
+        targets: (num_examples,): 0 to num_classes - 1.
+        predictions: Probabilities, (num_examples, num_classes).
+        num_classes: Number of classes.
+
+    Returns:
+        float64, (num_examples,).
+    """
+    confusions = count_confusions(targets, predictions, num_classes)
+    true, found = np.asarray(targets).astype(np.int64), np.argmax(predictions, axis=1)
+    both = confusions.sum(axis=0) + confusions.sum(axis=1)
+    f1 = measure_classes(confusions)["f1"]
+    weights = len(true) / (np.count_nonzero(both) * np.maximum(both, 1))
+    added = (
+        2 * (true == found) * weights[true]
+        - (f1 * weights)[true]
+        - (f1 * weights)[found]
+    )
+    return f1[both > 0].mean() + added

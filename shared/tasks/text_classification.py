@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from shared.tasks.confusion import count_confusions, macro_f1
+from shared.tasks.confusion import share_macro_f1
 from shared.tasks.score import ACCURACY, CROSS_ENTROPY, MACRO_F1
-from shared.tasks.task import Classification
+from shared.tasks.task import Classification, Measure
 
 SCORES = {score.metric: score for score in (ACCURACY, MACRO_F1, CROSS_ENTROPY)}
 """Scores that may pick the epoch."""
@@ -20,7 +18,7 @@ class TextClassification(Classification):
     """A class per text. Targets and predictions are those of several classes.
 
     Macro F1 is the mean of the F1 of each class, so a rare class counts as much as a
-    frequent one. It has no value for a single text.
+    frequent one. The value of a text is its share in it (`share_macro_f1`).
     """
 
     kind: ClassVar[str] = "text_classification"
@@ -30,6 +28,12 @@ class TextClassification(Classification):
     def choose(cls, score: str, classes: tuple[str, ...]) -> TextClassification:
         """Return the task with a score by name, a key of `SCORES`."""
         return cls(SCORES[score], classes)
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Accuracy, cross-entropy, and the share of each text in macro F1."""
+        count = len(self.classes)
+        return super().measures | {"macro_f1": lambda t, p: share_macro_f1(t, p, count)}
 
     @property
     def columns(self) -> dict[str, str]:
@@ -53,12 +57,3 @@ class TextClassification(Classification):
         if self.score.metric == "cross_entropy":
             metrics.append(SparseCategoricalCrossentropy(name="cross_entropy"))
         return metrics
-
-    def summarise(
-        self, metric: str, targets: np.ndarray, predictions: np.ndarray
-    ) -> float:
-        """Return a metric of all texts."""
-        if metric != "macro_f1":
-            return super().summarise(metric, targets, predictions)
-        count = len(self.classes)
-        return macro_f1(count_confusions(targets, predictions, count))

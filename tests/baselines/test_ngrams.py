@@ -8,7 +8,7 @@ from shared.baselines.ngrams import NgramFeatures, text_baselines
 from shared.data.splits import Examples
 from shared.data.text.config import TextConfig
 from shared.data.text.dataset import load_text
-from shared.tasks.confusion import count_confusions, macro_f1, measure_classes
+from shared.tasks.confusion import count_confusions, measure_classes, share_macro_f1
 from shared.tasks.macro_f1 import MacroF1
 
 
@@ -32,20 +32,36 @@ def test_macro_f1_is_that_of_scikit_learn():
     predictions[np.arange(200), targets] += random.random(200)
     found = predictions.argmax(axis=1)
     counts = count_confusions(targets, predictions, 4)
-    assert macro_f1(counts) == pytest.approx(f1_score(targets, found, average="macro"))
+    score = f1_score(targets, found, average="macro")
+    assert share_macro_f1(targets, predictions, 4).mean() == pytest.approx(score)
     expected = precision_recall_fscore_support(targets, found)
     for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
         assert measure_classes(counts)[name] == pytest.approx(values)
     metric = MacroF1(4)
     for part in (slice(0, 70), slice(70, 200)):
         metric.update_state(targets[part].astype(np.float32), predictions[part])
-    assert float(metric.result()) == pytest.approx(macro_f1(counts), rel=1e-5)
+    assert float(metric.result()) == pytest.approx(score, rel=1e-5)
 
 
 def test_a_class_that_never_occurs_does_not_count():
-    counts = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
+    targets, found = np.array([0, 0, 0, 0, 1, 1]), np.eye(3)[[0, 0, 0, 1, 1, 1]]
     # F1 of class 0: 6/7; of class 1: 4/5
-    assert macro_f1(counts) == pytest.approx((6 / 7 + 4 / 5) / 2)
+    shares = share_macro_f1(targets, found, 3)
+    assert shares.mean() == pytest.approx((6 / 7 + 4 / 5) / 2)
+
+
+def test_shares_in_macro_f1_have_its_standard_error():
+    """The bootstrap of macro F1 itself is the known answer."""
+    random = np.random.default_rng(0)
+    targets = np.repeat([0, 1, 2], [400, 150, 50])
+    predictions = random.dirichlet(np.ones(3), 600)
+    predictions[np.arange(600), targets] += random.random(600)
+    shares = share_macro_f1(targets, predictions, 3)
+    found = predictions.argmax(axis=1)
+    draws = [random.integers(0, 600, 600) for _ in range(400)]
+    scores = [f1_score(targets[d], found[d], average="macro") for d in draws]
+    error = shares.std() / np.sqrt(600)
+    assert error == pytest.approx(np.std(scores), rel=0.15)
 
 
 def test_the_linear_model_learns_what_words_tell(tmp_path, capsys):

@@ -18,6 +18,7 @@ from shared.compare.tables import list_groups
 from shared.core.errors import UserError, format_flag
 from shared.core.roles import Role
 from shared.plots.curves import list_metrics, merge_metrics
+from shared.report.classes import read_classes
 from shared.report.matrix import VerdictCache, build_matrix
 from shared.runs.groups import (
     Group,
@@ -250,6 +251,7 @@ def _describe_run(run: Run) -> dict[str, Any]:
         "figures": dict(zip(RUN_COLUMNS, values, strict=True)),
         "sentences": [*describe_leak_check(summary), *list_better_baselines(run)],
         "baselines": summary["baselines"],
+        "classes": read_classes(run),
         "metrics": list_metrics(run),
         "history": {
             name: [_shorten(value) for value in column]

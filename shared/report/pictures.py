@@ -23,6 +23,7 @@ PICTURES = {
     "error_by_hour": "Error by time of day",
     "free_run": "Forecast that feeds on itself",
     "error_by_step": "Error by steps ahead",
+    "confusion": "Predicted class by true class",
     "keras_comparison": "NumPy and Keras, epoch by epoch",
     "beside": "NumPy and Keras, epoch by epoch",
     "gradient_flow": "Gradient by steps back",

@@ -243,6 +243,25 @@ def test_pictures_of_the_newest_runs_come_first_and_fit(tmp_path):
     assert embed_pictures(groups, 0) == ({}, 5)
 
 
+def test_scores_of_classes_are_in_the_page_and_cannot_break_it(tmp_path):
+    path = make_run(tmp_path / "runs") / "classes.csv"
+    header = "class,precision,recall,f1,texts"
+    path.write_text(f"{header}\n{HOSTILE},0.25,0.5,0.3333,12\n")
+    page = build_page(folders_of(tmp_path))
+    table = page.split("Precision and recall by class")[1].split("</details>")[0]
+    cells = [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t", table)]
+    assert cells[5:] == [HOSTILE, "0.25", "0.5", "0.3333", "12"]
+    assert HOSTILE not in page
+    rows = [f"class {k},0.25,0.5,0.3333,12" for k in range(1_000)]
+    path.write_text("\n".join([header, *rows]))
+    assert "And 960 more classes in classes.csv." in build_page(folders_of(tmp_path))
+    for damaged in ("a,b\n1,2\n", f"{header}\n1,2\n", "\0", ""):
+        path.write_text(damaged)
+        page = build_page(folders_of(tmp_path))
+        assert "Precision and recall by class" not in page
+        assert "classes.csv" in page.split("<nav")[0]
+
+
 def make_png(width, height, data=b"", before=b""):
     """Return a black and white PNG picture. Only its header needs to be true."""
 

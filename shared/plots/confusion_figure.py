@@ -8,6 +8,7 @@ import numpy as np
 
 from shared.core.text import shorten
 from shared.plots.curves import add_title, make_panels, name_run, plain_text
+from shared.plots.fonts import MISSING
 from shared.tasks.confusion import count_confusions
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ LABEL = 18  # characters of a class
 def draw_confusion(run: Run, predictions: dict[str, np.ndarray]) -> Figure | None:
     """Draw which class was predicted for which true class, on the test part.
 
-    A row holds the test texts of a class. Its colours are shares of the row.
+    A row holds the test texts of a class. Its colours are shares of the row. Classes
+    whose letters no font has are numbered.
 
     Returns:
         None if there are more than 30 classes.
@@ -39,11 +41,15 @@ def draw_confusion(run: Run, predictions: dict[str, np.ndarray]) -> Figure | Non
     axis = axes[0, 0]
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     names = [plain_text(shorten(name, LABEL)) for name in classes]
+    note = ""
+    if any(MISSING in name for name in names):
+        names = [str(k) for k in range(1, len(classes) + 1)]
+        note = " (row of classes.csv)"
     places = range(len(classes))
     axis.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(places, names, fontsize=8)
-    axis.set_xlabel("predicted class")
-    axis.set_ylabel("true class")
+    axis.set_xlabel(f"predicted class{note}")
+    axis.set_ylabel(f"true class{note}")
     if len(classes) <= MOST_NUMBERS:
         for row, column in np.ndindex(counts.shape):
             colour = "white" if shares[row, column] > 0.6 else "black"

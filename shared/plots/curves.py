@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from shared.plots.fonts import mark_missing
 from shared.runs.groups import Group, list_baselines
 from shared.runs.terminal import format_score
 from shared.tasks.score import format_title
@@ -256,8 +257,8 @@ def wrap_label(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Escape dollar signs, which matplotlib reads as mathematics."""
-    return text.replace("$", r"\$")
+    """Escape dollar signs, which matplotlib reads as mathematics; mark lost letters."""
+    return mark_missing(text).replace("$", r"\$")
 
 
 def name_run(run: Run) -> str:

@@ -49,6 +49,7 @@ from shared.runs.reader import RUNS, Run
 from shared.runs.terminal import make_console
 
 FIRST_ROWS = 6  # that are printed
+MOST_COLUMNS = 10
 LARGE = 1e5  # a number with more digits is printed whole
 
 
@@ -152,6 +153,8 @@ def _show(found: Forecast | TextPredictions) -> None:
     """Print the first rows; the intervals stand for the quantiles of the file."""
     rows = found.to_rows()
     shown = [name for name in rows[0] if not name.startswith("quantile_")]
+    if len(shown) > MOST_COLUMNS:  # many classes; the file has all probabilities
+        shown = [name for name in shown if not name.startswith("p(")]
     table = Table()
     for name in shown:
         words = name.replace("_", " ")

@@ -48,6 +48,7 @@ class TextPredictions:
         return [
             place
             | {"text": text, "class": self.classes[k]}
+            | {"probability": round(float(shares[k]), 4)}
             | {
                 f"p({name})": round(float(share), 4)
                 for name, share in zip(self.classes, shares, strict=True)

@@ -9,7 +9,9 @@ import pytest
 from shared.core.backend import import_keras
 from shared.data.imdb.word_index import NAME, read_word_index
 from shared.inference.load_model import load_model
+from shared.inference.predict import _show
 from shared.inference.predict import main as predict
+from shared.inference.text_predict import TextPredictions
 from shared.inference.text_run import TextFacts, TextReader, read_text_reader
 from shared.runs.reader import read_run
 from tests.helpers import REAL_DATA
@@ -75,6 +77,7 @@ def compare_with_model(run, rows, ids):
     assert np.array(found) == pytest.approx(expected, abs=6e-5)
     best = [names[k] for k in expected.argmax(axis=1)]
     assert [row["class"] for row in rows] == best
+    assert [float(row["probability"]) for row in rows] == [max(one) for one in found]
 
 
 def test_the_probabilities_are_those_of_the_model_on_the_ids_of_the_words(
@@ -272,7 +275,7 @@ def test_a_review_run_classifies_a_text(reviews_run, tmp_path, capsys):
     known = [1, 1 + 3, 6 + 3, 2, 2, 27 + 3]
     ids = [0] * (7 - len(known)) + known
     (row,) = classify(reviews_run, tmp_path, "--text", text)
-    assert set(row) == {"text", "class", "p(negative)", "p(positive)"}
+    assert set(row) == {"text", "class", "probability", "p(negative)", "p(positive)"}
     compare_with_model(reviews_run, [row], [ids])
     classify(reviews_run, tmp_path, "--text", "qqq")
     assert "no token that the network knows" in capsys.readouterr().out
@@ -299,3 +302,13 @@ def test_the_ids_of_real_words_are_those_of_keras(reviews_run, tmp_path, monkeyp
         None, "words", False, 12, "end", "left"
     )
     assert read_run(run.path).recipe == "imdb-gru"
+
+
+def test_of_many_classes_the_likeliest_is_printed(capsys):
+    classes = tuple(f"kind {k}" for k in range(60))
+    shares = np.full((1, 60), 0.01)
+    shares[0, 7] = 0.41
+    _show(TextPredictions(["What is it?"], classes, shares, "the text given"))
+    printed = capsys.readouterr().out
+    assert "kind 7" in printed and "0.41" in printed
+    assert "p(" not in printed

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from shared.core.cache import FORMAT, read_cached, write_cached
-from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.buckets import Buckets, choose_edges
 from shared.data.padding import pad_sequences
 from shared.data.splits import Examples, Sequences, Splits
 from shared.data.text import sample
 from shared.data.text.config import TextConfig
-from shared.data.text.grouping import draw_part, group_copies
-from shared.data.text.labelled import LabelledTexts, format_names, list_classes
+from shared.data.text.labelled import LabelledTexts, list_classes
+from shared.data.text.parts import check_classes, split_texts
 from shared.data.text.read_texts import read_texts
 from shared.data.text.tokens import Tokenizer, choose_tokens, needs_segments
 from shared.data.text.vocabulary import (
@@ -31,10 +30,8 @@ from shared.tasks.text_classification import TextClassification
 
 __all__ = ["TextConfig", "TextSplits", "load_text"]
 
-TEST_SEED = 20_260  # the test part is the same for every seed of a run
 WHOLE = 0.99  # share of the training texts that are read whole
 MOST_LENGTH = 500  # tokens of a text that nobody asked for
-LEAST = 3  # different texts of a class: one for each part
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ def load_text(config: TextConfig, seed: int) -> TextSplits:
     """
     texts, apart = _read(config)
     classes = list_classes(texts.labels)
-    _check_classes(texts, classes, apart)
-    rows, labels = _split(config, texts, apart, classes, seed)
+    check_classes(texts, classes, apart)
+    rows, labels = split_texts(config, texts, apart, classes, seed)
     whole = texts.texts + (apart.texts if apart else [])
     tokenizer = _choose_tokenizer(config, whole)
     indexed, tokens = _index(texts, apart, tokenizer)
@@ -127,108 +124,6 @@ def _read(config: TextConfig) -> tuple[LabelledTexts, LabelledTexts | None]:
     if config.test_file is None:
         return texts, None
     return texts, read_texts(config.options(config.test_file))
-
-
-def _check_classes(
-    texts: LabelledTexts, classes: tuple[str, ...], apart: LabelledTexts | None
-) -> None:
-    if len(classes) < 2:
-        raise UserError(
-            f"{texts.path}: all texts have the label {shorten(classes[0])!r}; a second "
-            "class is needed."
-        )
-    if len(classes) > len(texts.labels) / 2:
-        raise UserError(
-            f"{texts.path}: {len(classes):,} different labels for "
-            f"{len(texts.labels):,} texts; name the column with the classes by --label."
-        )
-    if apart is None:
-        return
-    unknown = sorted(set(apart.labels) - set(classes))
-    if unknown:
-        raise UserError(
-            f"{apart.path}: has labels that the training texts lack: "
-            f"{format_names(unknown)}; they have {format_names(classes)}."
-        )
-
-
-def _split(
-    config: TextConfig,
-    texts: LabelledTexts,
-    apart: LabelledTexts | None,
-    classes: tuple[str, ...],
-    seed: int,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the rows of each part, and the class of every text.
-
-    The rows count the texts, then those of the test part that is apart.
-    """
-    number = {name: k for k, name in enumerate(classes)}
-    every = texts.texts + (apart.texts if apart else [])
-    names = texts.labels + (apart.labels if apart else [])
-    labels = np.array([number[name] for name in names])
-    groups = group_copies(every)
-    count = len(texts.texts)
-    _tell_copies(texts, groups, labels)
-    if apart is not None:
-        is_test = np.arange(len(every)) >= count
-        copied = ~is_test & np.isin(groups, groups[count:])
-        if copied.any():
-            texts.remarks.append(
-                f"{copied.sum():,} texts stand in the test file too: left out of "
-                "training"
-            )
-        usable = ~is_test & ~copied
-    else:
-        _check_counts(texts, labels, groups, classes, LEAST)
-        random = np.random.default_rng(TEST_SEED)
-        is_test = draw_part(labels, groups, config.test_share, random)
-        usable = ~is_test
-    rest = np.flatnonzero(usable)
-    kept = texts.keep([]) if not len(rest) else texts
-    _check_counts(kept, labels[rest], groups[rest], classes, LEAST - 1)
-    random = np.random.default_rng(seed)
-    chooses = draw_part(labels[rest], groups[rest], config.validation_share, random)
-    rows = {
-        "train": rest[~chooses],
-        "validation": rest[chooses],
-        "test": np.flatnonzero(is_test),
-    }
-    return rows, labels
-
-
-def _tell_copies(texts: LabelledTexts, groups: np.ndarray, labels: np.ndarray) -> None:
-    copies = len(groups) - len(np.unique(groups))
-    if not copies:
-        return
-    order = np.lexsort([labels, groups])
-    same = np.diff(groups[order]) == 0
-    clash = np.unique(groups[order][1:][same & (np.diff(labels[order]) != 0)])
-    sentence = (
-        f"{copies:,} texts are copies of others (case, spaces and punctuation aside): "
-        "all copies of a text are in one part"
-    )
-    if len(clash):
-        sentence += f"; {len(clash):,} texts have several labels"
-    texts.remarks.append(sentence)
-
-
-def _check_counts(
-    texts: LabelledTexts,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    classes: tuple[str, ...],
-    least: int,
-) -> None:
-    """Refuse a class without a text for each part."""
-    for k, name in enumerate(classes):
-        count = len(np.unique(groups[labels == k]))
-        if count < least:
-            raise UserError(
-                f"{texts.path}: class {shorten(name)!r} has {count} different texts; "
-                f"it needs {least}, one for each part. Add texts, or leave the class "
-                "out."
-            )
 
 
 def _choose_tokenizer(config: TextConfig, texts: list[str]) -> Tokenizer:

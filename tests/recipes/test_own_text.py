@@ -160,7 +160,10 @@ def test_a_test_file_is_tested_whole_and_its_copies_are_not_trained_on(
     run = train_texts("text_best", tmp_path, "--file",
                       str(write_table(tmp_path / "reviews.csv", rows)),
                       "--test-file", str(test))  # fmt: skip
-    assert "1 texts stand in the test file too" in capsys.readouterr().out
+    assert (
+        "training texts that the test file has too: 1, left out"
+        in capsys.readouterr().out
+    )
     examples = run.config["data_facts"]["examples"]
     assert examples["test"] == 41
     assert examples["train"] + examples["validation"] == 39

@@ -74,8 +74,7 @@ def split_texts(
         copied = ~is_test & np.isin(groups, groups[count:])
         if copied.any():
             texts.remarks.append(
-                f"{copied.sum():,} texts stand in the test file too: left out of "
-                "training"
+                f"training texts that the test file has too: {copied.sum():,}, left out"
             )
         usable = ~is_test & ~copied
     else:
@@ -104,11 +103,11 @@ def _tell_copies(texts: LabelledTexts, groups: np.ndarray, labels: np.ndarray) -
     same = np.diff(groups[order]) == 0
     clash = np.unique(groups[order][1:][same & (np.diff(labels[order]) != 0)])
     sentence = (
-        f"{copies:,} texts are copies of others (case, spaces and punctuation aside): "
+        f"copies of other texts (case, spaces and punctuation aside): {copies:,}; "
         "all copies of a text are in one part"
     )
     if len(clash):
-        sentence += f"; {len(clash):,} texts have several labels"
+        sentence += f"; texts with several labels: {len(clash):,}"
     texts.remarks.append(sentence)
 
 

@@ -247,7 +247,7 @@ def _read_folder(options: TextOptions) -> LabelledTexts:
                     labels.append(file.stem)
                     origins.append(Origin(file, number))
     if skipped:
-        remarks.append(f"{skipped:,} files whose name does not end in .txt: not read")
+        remarks.append(f"files whose name does not end in .txt: {skipped:,}, not read")
     if not texts:
         raise UserError(f"{path}: its folders hold no {TEXT_FILE} file.")
     return LabelledTexts(path, digest.hexdigest(), texts, labels, origins, remarks)

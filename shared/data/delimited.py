@@ -222,6 +222,7 @@ def read_table(
     least = 1 if holds_prose else 2
     names = _read_names(content, int(lines[0]), delimiter, path, least)
     stop = None if limit is None else limit + 1
+    header_cells = int(counts[0])
     rows, counts = lines[1:stop], counts[1:stop]
     if not len(rows):
         raise UserError(
@@ -239,6 +240,12 @@ def read_table(
         is_unfinished=is_unfinished and len(rows) == len(lines) - 1,
         holds_prose=holds_prose,
     )
+    if header_cells > len(names) and table.width != header_cells:
+        raise UserError(
+            f"{path}: line {rows[0]} has {table.width} cells, and the header (line "
+            f"{lines[0]}) has {header_cells}, with the empty ones at its end; leave a "
+            "missing value empty, and keep the separator beside it."
+        )
     first, _ = _read_record(content, 1, delimiter)
     if table.width < len(names) or any(cell.strip() for cell in first[len(names) :]):
         raise table._refuse_row(0)

@@ -96,6 +96,10 @@ WRONG = {
         "'3,5' is no number: w",
     ),
     "thousands": (HEADER + 't1,1,"1,000.5"\n', "'1,000.5' is no number: write it w"),
+    "a cell dropped in all rows, and a comma behind every line": (
+        "time,a,b,\nt1,1.5,\nt2,3.5,\n",
+        "line 2 has 3 cells, and the header (line 1) has 4",
+    ),
     "a comma behind one row": (
         HEADER + "t1,1,2\nt2,3,4,\n",
         "line 3 has 4 cells, and the header (line 1) has 3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -172,6 +173,21 @@ def cached_baselines(
         }
         write_cached(name, {"facts": np.array(facts)} | arrays)
     return baselines
+
+
+def hash_splits(settings: str, data: Splits) -> str:
+    """Return a hash of everything that decides the baselines, 16 digits.
+
+    Args:
+        settings: What the baselines depend on besides the data.
+        data: Its inputs are arrays.
+    """
+    digest = hashlib.sha256(settings.encode())
+    for part in (data.train, data.validation, data.test):
+        for array in (part.inputs, part.targets):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:16]
 
 
 def _read_baselines(stored: dict[str, Any]) -> list[Baseline]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from shared.baselines.baseline import (
     Baseline,
     cached_baselines,
     constant_baseline,
+    hash_splits,
     make_baseline,
 )
 from shared.data.padding import PAD, START
@@ -45,8 +45,16 @@ def text_baselines(data: TextSplits) -> list[Baseline]:
             found.append(linear_baseline(data))
         return found
 
+    settings = (
+        BASELINE_FORMAT,
+        SMOOTHING,
+        INVERSE_PENALTIES,
+        LONGEST,
+        data.tokenizer.name,
+        data.task.columns,
+    )
     return cached_baselines(
-        f"text-{_hash_splits(data)}",
+        f"text-{hash_splits(repr(settings), data)}",
         make,
         "Fitting the linear baseline of this split (once, then cached)",
     )
@@ -176,15 +184,3 @@ def _predict(
         return np.stack([1 - columns[0], columns[0]], axis=1)
     shares = np.stack(columns, axis=1)
     return shares / shares.sum(axis=1, keepdims=True)
-
-
-def _hash_splits(data: TextSplits) -> str:
-    """Return a hash of everything that decides the baselines."""
-    settings = (BASELINE_FORMAT, SMOOTHING, INVERSE_PENALTIES, LONGEST)
-    digest = hashlib.sha256(repr(settings).encode())
-    digest.update(f"{data.tokenizer.name} {data.task.columns}".encode())
-    for part in (data.train, data.validation, data.test):
-        for array in (part.inputs, part.targets):
-            digest.update(f"{array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()[:16]

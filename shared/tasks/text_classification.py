@@ -43,7 +43,7 @@ class TextClassification(Classification):
             "macro_f1": "macro_f1",
             "loss": "cross_entropy",
         }
-        if self.score is CROSS_ENTROPY or self.score.metric == "cross_entropy":
+        if self.score.metric == "cross_entropy":
             columns["cross_entropy"] = "cross_entropy"
         return columns
 

@@ -1,4 +1,4 @@
-"""Read the rows of a table: every time and every number checked, nothing mended.
+"""Read the rows of a table: it checks every time and number, and changes none.
 
 Tables of series and presets such as the weather station read their rows here.
 """
@@ -22,7 +22,7 @@ from shared.data.series.times import Times, parse_times
 
 LARGEST = 1e30  # float32 holds a little more
 TRUTH = {"true": 1.0, "false": 0.0}
-MOST_CODES = 5  # that are told of a column
+MOST_CODES = 5  # that a remark names, for each column
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class LabelledTexts:
         texts: As they are in the file.
         labels: Of each text, as text; empty where texts without labels are read.
         origins: Where each text stands.
-        remarks: What was found or mended, each in one sentence.
+        remarks: What the reader chose or left out, one sentence each.
         column: Of the table, that holds the texts; None if they are in no table.
     """
 

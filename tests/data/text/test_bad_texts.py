@@ -1,4 +1,4 @@
-"""Bad texts: mended and told, or refused in one line that says where and how.
+"""Bad texts: left out with a remark, or refused in one line with place and remedy.
 
 `TABLE` is a list, so that a page of the documentation can show it.
 """
@@ -58,9 +58,9 @@ class BadText:
     Attributes:
         name: What is wrong.
         files: Name -> content. One file is passed as `--file`, several as `--folder`.
-        outcome: Pattern of the error, or of what is printed where it is mended.
+        outcome: Pattern of the error, or of what the run prints if it goes on.
         flags: Fields of `TextConfig`.
-        count: Texts that remain, if it is mended; None: an error.
+        count: Texts that the run uses; None: it ends in an error.
     """
 
     name: str

@@ -121,7 +121,8 @@ def check_values(records, sheet: Sheet) -> None:
     found = np.column_stack([records.rows.values[name] for name in COLUMNS])
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
     if sheet.is_cut and records.remarks:
-        same[-1, -1] = True  # the last value may have been cut, and a line says so
+        last_name = [name for name in sheet.header if name in COLUMNS][-1]
+        same[-1, list(COLUMNS).index(last_name)] = True  # cut, and a line says so
     if not same.all():
         row, column = np.argwhere(~same)[0]
         problem = f"{found[row, column]}, not {expected[row, column]}"

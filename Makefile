@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -31,6 +31,9 @@ runs: $(READY) ## list saved runs, filter them, remove them after you confirm: A
 
 predict: $(READY) ## forecast a series (RUN=series-gru, FILE=newer.csv) or classify (RUN=text-gru TEXT="...")
 	@$(BIN)/python -m shared.inference.predict $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(if $(TEXT),--text "$$TEXT") $(ARGS)
+
+generate: $(READY) ## write a text with a trained writer: RUN=writer-gru ARGS="--prompt 'ROMEO:' --temperature 0.8"
+	@$(BIN)/python -m shared.inference.generate $(if $(RUN),'$(RUN)') $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
 	@$(BIN)/python -m shared.studies.equivalence $(ARGS)

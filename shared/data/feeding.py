@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.data.splits import Examples
-from shared.data.windows import FutureSteps, Windows
+from shared.data.windows import FutureSteps, Streams, Windows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,6 +28,8 @@ def feed(
             takes windows in order, and buckets from short to long (see
             `restore_order`). Keras shuffles arrays itself.
     """
+    if isinstance(examples.inputs, Streams):
+        return {"x": stream_text(examples.inputs, batch_size)}
     if isinstance(examples.inputs, Windows):
         return {"x": stream_windows(examples, batch_size, shuffle_seed)}
     if examples.buckets is not None:
@@ -71,6 +73,40 @@ def stream_windows(
     if shuffle_seed is not None:
         order = order.shuffle(len(examples), seed=shuffle_seed)
     return _stream(order.batch(batch_size).map(cut))
+
+
+def stream_text(streams: Streams, batch_size: int) -> tf.data.Dataset:
+    """Stream batches of a text, each the continuation of the one before.
+
+    Args:
+        streams: Ids of the text.
+        batch_size: Places at which the text is read side by side.
+
+    Returns:
+        Pairs of int32 (batch, steps): ids, and the id after each. The next epoch goes
+        on where this one ended.
+    """
+    import tensorflow as tf
+
+    ids, rows = _share(streams.series), len(streams.series)
+    ahead = np.arange(streams.steps + 1)
+    epochs = itertools.count()
+
+    def draw_epoch(number: tf.Tensor) -> tf.data.Dataset:
+        starts = tf.numpy_function(
+            lambda _: streams.place(batch_size, next(epochs)), [number], tf.int64
+        )
+        starts.set_shape((None, batch_size))
+        return tf.data.Dataset.from_tensor_slices(starts)
+
+    def cut(starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        read = tf.gather(ids, (starts[:, None] + ahead) % rows)
+        return read[:, :-1], read[:, 1:]
+
+    batches = tf.data.Dataset.range(1).flat_map(draw_epoch)
+    number = len(streams.place(batch_size, 0))
+    stream = batches.apply(tf.data.experimental.assert_cardinality(number))
+    return _stream(stream.map(cut))
 
 
 def stream_buckets(

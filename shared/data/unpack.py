@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ FREE_BYTES = 16 << 20  # any file may unpack to this size
 CHUNK = 1 << 20  # bytes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How the files in a zip may be packed. Only these unpack in pieces of bounded size."""
+SUFFIXES = re.compile(r"(\.(csv|tsv|txt|jsonl|ndjson|parquet|gz|zip|xz))+$")
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
@@ -66,6 +68,17 @@ def read_packed(path: Path) -> bytes:
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UserError(f"{path}: cannot be read ({shorten(reason)}).") from None
+
+
+def name_data(path: Path, default: str) -> str:
+    """Return the name of a data set that a file or folder holds, without suffixes.
+
+    Args:
+        path: Of the file or folder.
+        default: The name where nothing of the file's own name can stay.
+    """
+    name = SUFFIXES.sub("", path.resolve().name.lower())
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or default
 
 
 def _find_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:

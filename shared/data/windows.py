@@ -12,7 +12,7 @@ class Windows:
     """Windows of one series. Memory holds the series once and a start per window.
 
     Attributes:
-        series: float32, (num_rows, num_features).
+        series: float32, (num_rows, num_features), or ids, int32, (num_rows,).
         starts: int64, (num_windows,): row of each window's earliest step.
         steps: Steps of a window.
         sampling: Rows from one step to the next.
@@ -29,9 +29,9 @@ class Windows:
         return len(self.starts)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Windows, steps and features: the shape of an array of all windows."""
-        return len(self.starts), self.steps, self.series.shape[1]
+        return len(self.starts), self.steps, *self.series.shape[1:]
 
     @property
     def offsets(self) -> np.ndarray:
@@ -74,6 +74,31 @@ class ForecastWindows(Windows):
             float32, (num_chosen, horizon, num_known).
         """
         return self.known[self.starts[which][:, None] + self.ahead]
+
+
+@dataclass(frozen=True)
+class Streams(Windows):
+    """Windows that a training reads on and on, so that a state can be carried.
+
+    A batch of n reads the series at n places, side by side. The next batch goes on
+    where this one ended. At the end of the series it goes on at the start.
+    """
+
+    def place(self, batch_size: int, epoch: int) -> np.ndarray:
+        """Return the row at which each window of an epoch starts.
+
+        Args:
+            batch_size: Places at which the series is read.
+            epoch: Counted from 0.
+
+        Returns:
+            int64, (num_batches, batch_size).
+        """
+        rows = len(self.series)
+        batches = rows // (batch_size * self.steps)
+        places = np.arange(batch_size) * rows // batch_size
+        read = (epoch * batches + np.arange(batches)) * self.steps
+        return (places + read[:, None]) % rows
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from shared.data.generated.vowels import (
     parse_vowels,
 )
 from shared.data.splits import Splits
+from shared.inference.sampling import Sampling, draw_tokens
+from shared.inference.token_readers import WindowReader
 
 if TYPE_CHECKING:
     import keras
@@ -155,14 +157,13 @@ def write_texts(
         random: Sets all draws.
     """
     starts = random.integers(0, len(windows), NUM_TEXTS)
-    latest = windows[starts].copy()
+    window = windows[starts].argmax(axis=-1)
+    reader = WindowReader(model, np.roll(window, 1, axis=1), encode)
     texts = np.empty((NUM_TEXTS, TEXT_LENGTH), np.int64)
+    latest = window[:, -1]
     for step in range(TEXT_LENGTH):
-        shares = np.asarray(model.predict_on_batch(latest), np.float64)
-        bounds = np.cumsum(shares, axis=1)
-        points = random.random((NUM_TEXTS, 1)) * bounds[:, -1:]
-        texts[:, step] = (points >= bounds[:, :-1]).sum(axis=1)
-        latest = np.concatenate([latest[:, 1:], encode(texts[:, step, None])], axis=1)
+        latest = draw_tokens(reader.read(latest), Sampling(), random)
+        texts[:, step] = latest
     return texts
 
 

@@ -29,17 +29,19 @@ def load_model(path: str | Path) -> keras.Model:
     from shared.cells.numpy_layer import NumpyGRU
     from shared.inference.model_file import check_model_file
     from shared.layers.blend import Blend
+    from shared.layers.carried import CarryState
     from shared.layers.feedback import FeedbackCell, Zeros
     from shared.layers.forecasting import WindowScale
     from shared.layers.pooling import MaxOfSteps
     from shared.tasks.macro_f1 import MacroF1
     from shared.tasks.pinball import MedianError, PinballLoss
+    from shared.tasks.token_loss import BitsPerToken, TokenLoss
 
     own = {
         each.__name__: each
         for each in (
             Blend, NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
-            MedianError, MacroF1,
+            MedianError, MacroF1, CarryState, TokenLoss, BitsPerToken,
         )
     }  # fmt: skip
     try:

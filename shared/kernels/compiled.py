@@ -10,6 +10,7 @@ summed in order. So the number of cores changes no result.
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import types
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 ROWS = 16  # rows per call: enough for fast products, few enough for the cache
 WIDE = 128  # units; above it a call reads WIDE_ROWS: the weights exceed the cache
-WIDE_ROWS = 64
+WIDE_ROWS = 64  # at most
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
 
 
@@ -338,7 +339,9 @@ def _backward(
 def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
     """Cut the rows of a batch into parts; rows of similar length share a part."""
     order = np.argsort(mask.sum(1), kind="stable")
-    rows = ROWS if width <= WIDE else WIDE_ROWS
+    rows = ROWS
+    if width > WIDE:  # two parts at least, one for each of two cores
+        rows = min(max(math.ceil(len(order) / 2), ROWS), WIDE_ROWS)
     return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 

@@ -223,10 +223,14 @@ def format_no_xla(jit: Jit, gpus: int) -> str:
 
 
 def list_recurrent_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """Yield every SimpleRNN, LSTM and GRU layer, both directions of a wrapper."""
+    """Yield every SimpleRNN, LSTM and GRU layer, also those in wrappers."""
     from keras import layers
 
+    from shared.layers.carried import CarryState
+
     for layer in model.layers:
+        if isinstance(layer, CarryState):
+            layer = layer.layer
         if isinstance(layer, layers.Bidirectional):
             yield layer.forward_layer
             yield layer.backward_layer

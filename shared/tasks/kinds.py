@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from shared.tasks.next_tokens import NextTokens
 from shared.tasks.score import Score
 from shared.tasks.task import (
     BinaryClassification,
@@ -25,6 +26,7 @@ KINDS: dict[str, type[Task]] = {
         Classification,
         TextClassification,
         NextToken,
+        NextTokens,
         StepLabelling,
         Regression,
         MultiStepForecast,

@@ -16,6 +16,8 @@ TITLES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro F1",
     "cross_entropy": "Cross-entropy (nats)",
+    "bits_per_character": "Bits per character",
+    "bits_per_word": "Bits per word",
     "mae": "Mean absolute error",
     "mse": "Mean squared error",
     "mase": "Mean absolute scaled error",
@@ -91,6 +93,8 @@ class Score:
             return 100.0, " points"
         squared = f"{self.unit}²" if self.unit else ""
         units = {"mae": self.unit, "mse": squared, "cross_entropy": "nats"}
+        if self.metric.startswith("bits_per_"):
+            return 1.0, " bits"
         return 1.0, f" {units.get(self.metric) or self.metric}"
 
 

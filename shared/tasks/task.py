@@ -37,6 +37,8 @@ class Task(ABC):
     """Name of the Keras loss."""
     figures: ClassVar[tuple[str, ...]] = ()
     """Names of the pictures that a run of this task can have besides its curves."""
+    keeps_part: ClassVar[bool] = False
+    """Whether a run keeps a part of the network's output only (`keep`)."""
 
     @property
     @abstractmethod
@@ -62,6 +64,10 @@ class Task(ABC):
     @abstractmethod
     def format_prediction(self, prediction: np.ndarray) -> str:
         """Write one prediction for people."""
+
+    def keep(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Return what is kept of the network's outputs: the predictions of the task."""
+        return outputs
 
     def metrics(self) -> list[Any]:
         """Return new metrics for `model.compile`, the score among them."""

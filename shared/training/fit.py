@@ -150,8 +150,11 @@ def _create_variables(model: keras.Model, data: Splits) -> None:
     import numpy as np
 
     model.optimizer.build(model.trainable_variables)
-    outputs = np.zeros((1, *model.output_shape[1:]), np.float32)
-    model.compute_metrics(None, data.train.targets[:1], outputs)
+    targets = data.train.targets[:1]
+    shape = model.output_shape
+    if None in shape[1:]:  # texts of any length
+        shape = (1, targets.shape[1], *shape[2:])
+    model.compute_metrics(None, targets, np.zeros((1, *shape[1:]), np.float32))
     model.reset_metrics()
 
 

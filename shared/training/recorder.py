@@ -118,6 +118,13 @@ class Recorder(keras.callbacks.Callback):
     def _predict(self, test: Examples) -> np.ndarray:
         """Return predictions, (num_examples,) or (num_examples, ...)."""
         arguments = feed(test, self.batch_size)
+        if self.task.keeps_part:  # the whole output may not fit into the memory
+            return np.concatenate(
+                [
+                    self.task.keep(targets.numpy(), self.model.predict_on_batch(inputs))
+                    for inputs, targets in arguments["x"]
+                ]
+            )
         arguments.pop("y", None)
         predictions = np.asarray(self.model.predict(**arguments, verbose=0))
         predictions = restore_order(test, predictions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,7 @@ from shared.data.text.vocabulary import (
     learn_vocabulary,
     number_tokens,
 )
+from shared.data.unpack import name_data
 from shared.tasks.text_classification import TextClassification
 
 __all__ = ["TextConfig", "TextSplits", "load_text"]
@@ -233,9 +233,4 @@ def _name_data(config: TextConfig, texts: LabelledTexts) -> str:
     limited = "" if config.limit is None else f"-limit-{config.limit}"
     if config.file is None and config.folder is None:
         return f"{sample.NAME}{limited}"
-    name = re.sub(
-        r"(\.(csv|tsv|txt|jsonl|ndjson|parquet|gz|zip|xz))+$", "",
-        texts.path.resolve().name.lower(),
-    )  # fmt: skip
-    name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "texts"
-    return f"{name}{limited}"
+    return f"{name_data(texts.path, 'texts')}{limited}"

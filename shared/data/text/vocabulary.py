@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from shared.data.splits import Sequences
 
 FIRST_TOKEN = 4
 """Id of the first token. 3 stays unused, as in `keras.datasets.imdb`."""
+WRITTEN = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
+PLAIN = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
+ESCAPED = re.compile(r"\\[\\nr]")
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,12 @@ class Vocabulary:
     @classmethod
     def from_text(cls, text: str) -> Vocabulary:
         """Return the vocabulary that `to_text` wrote."""
-        return cls(tuple(text.split("\n")[:-1]))
+        lines = text.split("\n")[:-1]
+        return cls(tuple(ESCAPED.sub(lambda m: PLAIN[m[0]], line) for line in lines))
 
     def to_text(self) -> str:
-        """Return the tokens, one a line. No token holds a line end."""
-        return "".join(f"{token}\n" for token in self.tokens)
+        r"""Return the tokens, one a line. A line end is written as \n, \ as \\."""
+        return "".join(f"{token.translate(WRITTEN)}\n" for token in self.tokens)
 
     @property
     def sha256(self) -> str:

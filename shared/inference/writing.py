@@ -78,6 +78,9 @@ class TextWriter:
         """Return ids of a prompt; UserError if some of its tokens are not known."""
         pieces = split_text(prompt, self.tokens)
         known = set(self.vocabulary.tokens)
+        if self.tokens == "words" and pieces[0] not in known:
+            spaced = f" {pieces[0]}"  # as it stands within a line
+            pieces[0] = spaced if spaced in known else pieces[0]
         if unknown := list(dict.fromkeys(p for p in pieces if p not in known)):
             named = ", ".join(repr(piece) for piece in unknown[:10])
             unit = "characters" if self.tokens == "characters" else "words"
@@ -149,7 +152,7 @@ def describe_copy(copied: str) -> str:
     """Return in words how much of a text stands in the training text."""
     return (
         "the longest run that stands in the training text word for word has "
-        f"{len(copied):,} characters: {shorten(' '.join(copied.split()), 60)!r}"
+        f"{len(copied):,} characters: {copied[:60]!r}"
     )
 
 

@@ -58,7 +58,7 @@ def test_help_needs_neither_keras_nor_data(recipe, help_pages):
         flags -= {"--implementation", "--cudnn"}  # no recurrent layer of Keras
     if recipe == "series_linear":
         flags.discard("--units")
-    if not recipe.startswith(("imdb", "weather", "series", "text")):
+    if not recipe.startswith(("imdb", "weather", "series", "text", "writer")):
         flags.discard("--limit")  # other flags set the size of generated data
     for flag in flags:
         assert flag in help_pages[recipe]

@@ -23,6 +23,8 @@ SCORED = 256
 """Tokens of a window that are scored, in validation and test."""
 CONTEXT = 256
 """Tokens that the network reads before them."""
+FEWEST = 100
+"""Tokens of the shortest text."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ def load_writing(config: WritingConfig, streams: int) -> WritingSplits:
     )
     if unknown:
         print(
-            f"  {unknown:,} are unknown: they occur once or never in the training part,"
-            f" or --vocabulary is smaller. Each costs {NextTokens.spelling(unit)}."
+            f"  Unknown {config.tokens}: {unknown:,}. They do not occur twice in the "
+            "training part, or --vocabulary leaves them out. Each costs "
+            f"{NextTokens.spelling(unit)}."
         )
     return WritingSplits(
         data=_name_data(config, source),
@@ -104,6 +107,12 @@ def _cut(
 ) -> tuple[int, int, int]:
     """Return where the parts end. Validation and test are whole scored windows."""
     total = len(numbers)
+    if total < FEWEST:
+        where = config.file or config.data
+        raise UserError(
+            f"{where}: the text has {total:,} {config.tokens}; take one of at least "
+            f"{FEWEST}."
+        )
     scored = {
         name: round(total * getattr(config, f"{name}_share"))
         for name in ("validation", "test")

@@ -74,7 +74,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
 
     from shared.baselines.ridge_layer import predict_ridge
     from shared.layers import forecasting as net
-    from shared.layers.blend import blend_forecasts
+    from shared.layers.blend import blend_with_linear
     from shared.layers.pooling import pool_steps
 
     read = net.build_inputs(data, config.series.scaling)
@@ -93,7 +93,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
         if start == "ridge":
             change = layers.Add()([ridge, change])
         forecasts.append(net.add_latest(change, read, data, f"forecast_{n + 1}"))
-    blended = blend_forecasts(net.add_latest(ridge, read, data, "linear"), forecasts)
+    blended = blend_with_linear(net.add_latest(ridge, read, data, "linear"), forecasts)
     model = Model(read.all, blended, name="series_best")
     train_ensemble(model, config.ensemble.ensemble_size, "forecast")
     return model

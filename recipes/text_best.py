@@ -3,7 +3,7 @@
 What imdb-best does, on any texts: adds the vectors of tokens and bigrams, normalises
 the sums, and reads them in both directions. The largest state over all steps counts.
 Training also uses the worst small change of the inputs. The prediction is the mean of
-an ensemble.
+an ensemble, blended with that of the linear model on n-grams.
 
     make text-best ARGS="--file reviews.csv --text review --label stars"
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shared.data.text.dataset import TextSplits
     from shared.runs.writer import RunFolder
 
-VARIES = "text-gru: bigrams, both directions, max pooling, adversarial, ensemble of 3"
+VARIES = "text-gru: bigrams, both directions, an ensemble blended with n-grams"
 REFERENCE = ({},)
 
 
@@ -73,6 +73,8 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
     """Return token ids (batch, steps) -> probabilities of the classes."""
     from keras import Input, Model, layers
 
+    from shared.baselines.ngram_layer import predict_ngrams
+    from shared.layers.blend import blend_with_linear
     from shared.layers.pooling import pool_steps
 
     vocabulary = data.vocabulary.size
@@ -90,7 +92,7 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
         count = len(data.task.classes)
         output = layers.Dense(count, activation="softmax", name=f"classes_{n}")
         outputs.append(output(text))
-    classes = layers.Average(name="classes")(outputs) if size > 1 else outputs[0]
+    classes = blend_with_linear(predict_ngrams(ids, data), outputs)
     model = Model(ids, classes, name="text_best")
     seed = config.training.seed
     prepare_word_features(model, features, size, data, seed, "classes")
@@ -99,6 +101,8 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
 
 def run(config: Config, folder: RunFolder) -> None:
     """Train once and write a run folder."""
+    from shared.layers.blend import ChooseBlend
+
     set_seed(config.training.seed)
 
     data = load_data(config)
@@ -112,7 +116,7 @@ def run(config: Config, folder: RunFolder) -> None:
     )
 
     folder.open(data, text_baselines(data), model)
-    record = fit(model, data, config.training, folder, config.gru)
+    record = fit(model, data, config.training, folder, config.gru, [ChooseBlend(data)])
 
     record.finish(data.test, lambda best: write_text_report(best, data, folder))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +14,15 @@ from shared.baselines.baseline import (
     hash_splits,
     make_baseline,
 )
+from shared.core.cache import read_cached, write_cached
 from shared.data.padding import PAD, START
 from shared.data.splits import Examples
 from shared.data.text.dataset import TextSplits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-    from sklearn.linear_model import LogisticRegression
 
-BASELINE_FORMAT = 1
+BASELINE_FORMAT = 2
 SMOOTHING = 1.0  # alpha of Wang & Manning (2012)
 INVERSE_PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Strengths of which the least validation loss chooses."""
@@ -32,19 +33,21 @@ MOST_CLASSES = 50  # a model for each class
 def text_baselines(data: TextSplits) -> list[Baseline]:
     """Return the baselines of a text task: majority class, and a linear model.
 
-    The linear model may take some seconds. It is cached per split.
-
     Args:
         data: From `load_text`.
     """
-    names = data.task.classes
 
     def make() -> list[Baseline]:
         found = [constant_baseline("majority class", data)]
-        if len(names) <= MOST_CLASSES:
+        if len(data.task.classes) <= MOST_CLASSES:
             found.append(linear_baseline(data))
         return found
 
+    return cached_baselines(f"text-{_hash(data)}", make, "Scoring the baselines")
+
+
+def _hash(data: TextSplits) -> str:
+    """Return a hash of everything that decides the baselines."""
     settings = (
         BASELINE_FORMAT,
         SMOOTHING,
@@ -53,71 +56,142 @@ def text_baselines(data: TextSplits) -> list[Baseline]:
         data.tokenizer.name,
         data.task.columns,
     )
-    return cached_baselines(
-        f"text-{hash_splits(repr(settings), data)}",
-        make,
-        "Fitting the linear baseline of this split (once, then cached)",
-    )
+    return hash_splits(repr(settings), data)
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Logistic regressions on the n-grams that a text has.
+
+    Attributes:
+        known: int64, (num_ngrams,), increasing: codes of the n-grams.
+        weights: float32, (num_ngrams, num_models): one model for each class; of two
+            classes, for the second.
+        biases: float32, (num_models,).
+        base: Of the codes.
+        longest: Tokens of the longest n-grams.
+    """
+
+    known: np.ndarray
+    weights: np.ndarray
+    biases: np.ndarray
+    base: int
+    longest: int
+
+    def predict(self, marks: csr_matrix) -> np.ndarray:
+        """Return probabilities of the classes, (num_texts, num_classes).
+
+        Args:
+            marks: (num_texts, num_ngrams): 1 where a text has an n-gram.
+        """
+        sums = marks.astype(np.float64) @ self.weights + self.biases
+        shares = 1 / (1 + np.exp(-sums))
+        if shares.shape[1] == 1:
+            return np.concatenate([1 - shares, shares], axis=1)
+        return shares / shares.sum(axis=1, keepdims=True)
 
 
 def linear_baseline(data: TextSplits) -> Baseline:
-    """Score logistic regressions on n-grams, one for each class against the others.
-
-    A text is the set of its n-grams: of one and two words, or of one to four
-    characters. The value of an n-gram is the log-ratio of its smoothed shares in the
-    training texts of the class and in the others (Wang and Manning 2012, ACL P12-2018).
-    The probabilities of the classes are scaled to the sum 1.
-    """
-    longest = LONGEST[data.tokenizer.tokens]
-    features = NgramFeatures(data.train, data.vocabulary.size, longest)
-    validation = features.count(data.validation)
-    test = features.count(data.test)
-    numbers = np.arange(len(data.task.classes))
-    chosen: tuple[float, list] | None = None
-    for penalty in INVERSE_PENALTIES:
-        models = [_fit(features, data, k, penalty) for k in _list_models(numbers)]
-        loss = data.task.summarise(
-            "cross_entropy", data.validation.targets, _predict(models, validation)
-        )
-        if chosen is None or loss < chosen[0]:
-            chosen = loss, models
-    counts = {id(data.validation): validation, id(data.test): test}
+    """Score the linear model of `fit_ngrams`."""
+    model = fit_ngrams(data)
+    features = NgramFeatures(model.base, model.longest, model.known)
+    longest = model.longest
     what = "uni- and bigrams" if longest == 2 else f"1- to {longest}-grams"
     return make_baseline(
         f"linear model, {what}",
         data,
-        lambda part: _predict(chosen[1], counts[id(part)]),
+        lambda part: model.predict(features.mark(part)),
     )
 
 
+def fit_ngrams(data: TextSplits) -> LinearModel:
+    """Fit logistic regressions on n-grams, one for each class against the others.
+
+    A text is the set of its n-grams: of one and two words, or of one to four
+    characters. The value of an n-gram is the log-ratio of its smoothed shares in the
+    training texts of the class and in the others (Wang and Manning 2012, ACL P12-2018).
+    The probabilities of the classes are scaled to the sum 1. The validation part
+    chooses the penalty. It may take some seconds. It is cached per split.
+
+    Args:
+        data: From `load_text`. The test part is not read.
+    """
+    longest = LONGEST[data.tokenizer.tokens]
+    base = data.vocabulary.size + 1
+    name = f"baselines/ngrams-{_hash(data)}.npz"
+    stored = read_cached(name, lambda arrays: arrays)
+    if stored is None:
+        print("Fitting the linear model of this split (once, then cached)", flush=True)
+        stored = _fit_all(data, base, longest)
+        write_cached(name, stored)
+    return LinearModel(**stored, base=base, longest=longest)
+
+
+def _fit_all(data: TextSplits, base: int, longest: int) -> dict[str, np.ndarray]:
+    """Return the fields of the model whose penalty is best on the validation part."""
+    features = NgramFeatures(base, longest)
+    features.known = np.unique(features.list(data.train)[0])
+    train, validation = features.mark(data.train), features.mark(data.validation)
+    numbers = np.arange(len(data.task.classes))
+    chosen: tuple[float, dict[str, np.ndarray]] | None = None
+    for penalty in INVERSE_PENALTIES:
+        columns = [_fit(train, data, k, penalty) for k in _list_models(numbers)]
+        fields = {
+            "known": features.known,
+            "weights": np.stack([weights for weights, _ in columns], 1),
+            "biases": np.array([bias for _, bias in columns]),
+        }
+        model = LinearModel(**fields, base=base, longest=longest)
+        loss = data.task.summarise(
+            "cross_entropy", data.validation.targets, model.predict(validation)
+        )
+        if chosen is None or loss < chosen[0]:
+            chosen = loss, fields
+    found = chosen[1]
+    return {k: v if k == "known" else v.astype(np.float32) for k, v in found.items()}
+
+
 class NgramFeatures:
-    """Which n-grams of the training texts a text has.
+    """Which n-grams a text has.
 
     Attributes:
-        known: int64, (num_ngrams,), increasing: codes of the n-grams in training.
-        train: (num_texts, num_ngrams): 1 where a training text has an n-gram.
+        known: int64, (num_ngrams,), increasing: codes of the n-grams that count.
     """
 
-    def __init__(self, train: Examples, vocabulary: int, longest: int) -> None:
-        """Find the n-grams of the training texts.
+    def __init__(self, base: int, longest: int, known: np.ndarray | None = None):
+        """Keep the n-grams that count.
 
         Args:
-            train: Inputs int32, (num_texts, length), padded.
-            vocabulary: Number of ids.
+            base: The code of an n-gram is a number with its ids plus one as digits.
             longest: Tokens of the longest n-grams.
+            known: Codes, increasing; None: none yet.
         """
-        self._base = vocabulary + 1
+        self._base = base
         self._longest = longest
-        codes, texts = self._list(train.inputs)
-        self.known = np.unique(codes)
-        self.train = self._mark(codes, texts, len(train))
+        self.known = np.empty(0, np.int64) if known is None else known
 
-    def count(self, part: Examples) -> csr_matrix:
-        """Return the same as `train` for other texts."""
-        return self._mark(*self._list(part.inputs), len(part))
+    def mark(self, part: Examples) -> csr_matrix:
+        """Return (num_texts, num_ngrams): 1 where a text has an n-gram that counts."""
+        from scipy.sparse import csr_matrix
 
-    def _list(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """List codes of n-grams, int64, and the text of each."""
+        codes, texts = self.list(part)
+        column = np.searchsorted(self.known, codes)
+        column[column == len(self.known)] = 0
+        found = self.known[column] == codes
+        shape = (len(part), len(self.known))
+        ones = np.ones(np.count_nonzero(found), np.float32)
+        marks = csr_matrix((ones, (texts[found], column[found])), shape=shape)
+        marks.sum_duplicates()
+        marks.data[:] = 1
+        return marks
+
+    def list(self, part: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """List codes of n-grams, int64, and the text of each.
+
+        Args:
+            part: Inputs int32, (num_texts, length), padded.
+        """
+        ids = part.inputs
         texts, steps = np.nonzero((ids != PAD) & (ids != START))
         tokens = ids[texts, steps].astype(np.int64) + 1
         codes, owners = [tokens], [texts]
@@ -129,19 +203,6 @@ class NgramFeatures:
             owners.append(texts[n:][inside])
         return np.concatenate(codes), np.concatenate(owners)
 
-    def _mark(self, codes: np.ndarray, texts: np.ndarray, count: int) -> csr_matrix:
-        from scipy.sparse import csr_matrix
-
-        column = np.searchsorted(self.known, codes)
-        column[column == len(self.known)] = 0
-        found = self.known[column] == codes
-        shape = (count, len(self.known))
-        ones = np.ones(np.count_nonzero(found), np.float32)
-        marks = csr_matrix((ones, (texts[found], column[found])), shape=shape)
-        marks.sum_duplicates()
-        marks.data[:] = 1
-        return marks
-
 
 def _list_models(numbers: np.ndarray) -> np.ndarray:
     """Return the classes that need a model: of two, one says all."""
@@ -149,38 +210,21 @@ def _list_models(numbers: np.ndarray) -> np.ndarray:
 
 
 def _fit(
-    features: NgramFeatures, data: TextSplits, number: int, penalty: float
-) -> tuple[np.ndarray, LogisticRegression]:
-    """Return the weights of the n-grams for a class, and its model."""
+    train: csr_matrix, data: TextSplits, number: int, penalty: float
+) -> tuple[np.ndarray, float]:
+    """Return the weight of each n-gram for a class, and the bias."""
     from sklearn.linear_model import LogisticRegression
 
     inside = np.asarray(data.train.targets) == number
     shares = [
-        np.asarray(features.train[rows].sum(axis=0), np.float64).ravel() + SMOOTHING
+        np.asarray(train[rows].sum(axis=0), np.float64).ravel() + SMOOTHING
         for rows in (inside, ~inside)
     ]
-    weights = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
+    values = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
+    weighted = train.astype(np.float64)
+    weighted.data *= values[weighted.indices]
     model = LogisticRegression(
         solver="liblinear", dual=True, C=penalty, max_iter=2_000, random_state=0
     )
-    model.fit(_weigh(features.train, weights), inside)
-    return weights, model
-
-
-def _weigh(marks: csr_matrix, weights: np.ndarray) -> csr_matrix:
-    weighted = marks.astype(np.float64)
-    weighted.data *= weights[weighted.indices]
-    return weighted
-
-
-def _predict(
-    models: list[tuple[np.ndarray, LogisticRegression]], marks: csr_matrix
-) -> np.ndarray:
-    """Return probabilities of the classes, (num_texts, num_classes)."""
-    columns = [
-        model.predict_proba(_weigh(marks, weights))[:, 1] for weights, model in models
-    ]
-    if len(columns) == 1:
-        return np.stack([1 - columns[0], columns[0]], axis=1)
-    shares = np.stack(columns, axis=1)
-    return shares / shares.sum(axis=1, keepdims=True)
+    model.fit(weighted, inside)
+    return model.coef_[0] * values, float(model.intercept_[0])

@@ -32,6 +32,7 @@ def load_model(path: str | Path) -> keras.Model:
     from shared.layers.carried import CarryState
     from shared.layers.feedback import FeedbackCell, Zeros
     from shared.layers.forecasting import WindowScale
+    from shared.layers.ngrams import NgramModel
     from shared.layers.pooling import MaxOfSteps
     from shared.tasks.macro_f1 import MacroF1
     from shared.tasks.pinball import MedianError, PinballLoss
@@ -42,6 +43,7 @@ def load_model(path: str | Path) -> keras.Model:
         for each in (
             Blend, NumpyGRU, MaxOfSteps, FeedbackCell, Zeros, WindowScale, PinballLoss,
             MedianError, MacroF1, CarryState, TokenLoss, BitsPerToken,
+            NgramModel,
         )
     }  # fmt: skip
     try:

@@ -1,4 +1,4 @@
-"""A weighted mean of two forecasts, whose weight the validation part chooses."""
+"""A weighted mean of two predictions, whose weight the validation part chooses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from shared.data.feeding import feed
+from shared.data.feeding import feed, restore_order
 
 if TYPE_CHECKING:
     from shared.data.splits import Splits
@@ -18,7 +18,7 @@ BATCH = 256
 
 @keras.saving.register_keras_serializable(package="rnn_recipes")
 class Blend(keras.Layer):
-    """Reads two forecasts, returns share * first + (1 - share) * second."""
+    """Reads two predictions, returns share * first + (1 - share) * second."""
 
     def build(self, input_shape: list[tuple]) -> None:
         """Create the share. No gradient changes it."""
@@ -40,28 +40,31 @@ class Blend(keras.Layer):
         return input_shape[0]
 
 
-def blend_forecasts(
-    linear: keras.KerasTensor, forecasts: list[keras.KerasTensor]
+def blend_with_linear(
+    linear: keras.KerasTensor | None, predictions: list[keras.KerasTensor]
 ) -> keras.KerasTensor:
-    """Return a weighted mean of a linear forecast and the mean of an ensemble's.
+    """Return a weighted mean of a linear model's and an ensemble's predictions.
 
     It does not round to 16 bits.
 
     Args:
-        linear: A forecast.
-        forecasts: Those of an ensemble, of the same shape.
+        linear: Prediction of the linear model; None: the ensemble's alone.
+        predictions: Those of an ensemble, of the same shape.
     """
     dtype = keras.config.floatx()
-    mean = forecasts[0]
-    if forecasts[1:]:
-        mean = keras.layers.Average(name="mean", dtype=dtype)(forecasts)
+    mean = predictions[0]
+    if predictions[1:]:
+        mean = keras.layers.Average(name="mean", dtype=dtype)(predictions)
+    if linear is None:
+        return mean
     return Blend(name="blend", dtype=dtype)([linear, mean])
 
 
 class ChooseBlend(keras.callbacks.Callback):
     """Sets the share before each validation, to the best one on the validation part.
 
-    So the validation part chooses the share as it chooses the epoch.
+    So the validation part chooses the share as it chooses the epoch. The score decides,
+    or, for classes, the cross-entropy: the accuracy changes in jumps.
     """
 
     def __init__(self, data: Splits) -> None:
@@ -74,23 +77,30 @@ class ChooseBlend(keras.callbacks.Callback):
         self.data = data
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Find the two forecasts in the model."""
-        (self.layer,) = (x for x in self.model.layers if isinstance(x, Blend))
-        self.parts = keras.Model(self.model.inputs, self.layer.input)
+        """Find the two predictions in the model; nothing to do without a blend."""
+        blends = [layer for layer in self.model.layers if isinstance(layer, Blend)]
+        self.layer = blends[0] if blends else None
+        if self.layer is not None:
+            self.parts = keras.Model(self.model.inputs, self.layer.input)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Choose the share."""
+        if self.layer is None:
+            return
         validation, task = self.data.validation, self.data.task
+        metric = task.score.metric
+        if "cross_entropy" in task.measures:
+            metric = "cross_entropy"
         arguments = feed(validation, BATCH)
         arguments.pop("y", None)
         first, second = self.parts.predict(**arguments, verbose=0)
-        first, second = np.float64(first), np.float64(second)
+        first, second = (
+            np.float64(restore_order(validation, one)) for one in (first, second)
+        )
 
         def measure(share: float) -> float:
             blended = share * first + (1 - share) * second
-            return float(
-                task.measure(task.score.metric, validation.targets, blended).mean()
-            )
+            return float(task.measure(metric, validation.targets, blended).mean())
 
         errors = [measure(share) for share in SHARES]
         if np.isfinite(errors).all():

@@ -15,11 +15,12 @@ from shared.tasks.macro_f1 import MacroF1
 def test_ngrams_stay_within_a_text_and_skip_padding_and_start():
     ids = np.array([[0, 1, 4, 5], [1, 5, 4, 5]], np.int32)
     train = Examples(ids, np.zeros(2))
-    features = NgramFeatures(train, vocabulary=6, longest=2)
+    features = NgramFeatures(base=7, longest=2)
+    features.known = np.unique(features.list(train)[0])
     # 4, 5, 4-5 and 5-4 in base 7, each id plus one
     assert features.known.tolist() == [5, 6, 5 * 7 + 6, 6 * 7 + 5]
-    assert features.train.toarray().tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
-    other = features.count(Examples(np.array([[1, 4, 4, 2]], np.int32), np.zeros(1)))
+    assert features.mark(train).toarray().tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
+    other = features.mark(Examples(np.array([[1, 4, 4, 2]], np.int32), np.zeros(1)))
     assert other.sum() == 1  # only 4 is known; 4-4, 2 and 4-2 are not
 
 

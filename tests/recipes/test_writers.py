@@ -22,7 +22,8 @@ pytestmark = [
 
 RECIPES = ["writer_gru", "writer_lstm"]
 FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras",
-         "predictions.npz", "kernels.json", "samples.txt", "vocabulary.txt"}  # fmt: skip
+         "predictions.npz", "kernels.json", "samples.txt",
+         "vocabulary.txt"}  # fmt: skip
 
 
 @pytest.fixture

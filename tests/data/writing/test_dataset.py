@@ -141,6 +141,7 @@ def test_shakespeare_is_found_in_the_named_folder(tmp_path):
     assert data.text == TEXT
 
 
+ONCE = "".join(map(chr, range(0x4E00, 0x4F00)))
 BAD = {
     "empty": (b"", {}, "the text has 0 characters"),
     "zero byte": (b"abab\0abab" * 50, {}, "line 1 holds a zero byte"),
@@ -149,7 +150,7 @@ BAD = {
     "too short": (b"abcabc", {}, "the text has 6 characters"),
     "short for the batch": (TEXT[:300].encode(), {"streams": 64}, "--batch-size 64"),
     "long steps": (TEXT.encode(), {"steps": 2000}, "--steps 2000"),
-    "all once": ("".join(map(chr, range(0x4E00, 0x4F00))).encode(), {"streams": 1}, "no token of the text occurs"),
+    "all once": (ONCE.encode(), {"streams": 1}, "no token of the text occurs"),
     "unknown encoding": (TEXT.encode(), {"encoding": "utf-99"}, "--encoding"),
     "small validation": (TEXT[:300].encode(), {"validation_share": 0.001},
                          "--validation-share 0.001"),

@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES)
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -19,6 +19,14 @@ setup: $(READY) ## make .venv and install the packages (other targets do it when
 
 $(RECIPES): $(READY)
 	@$(BIN)/python recipes/$(subst -,_,$@).py $(ARGS)
+
+# make imdb_gru is make imdb-gru.
+$(subst -,_,$(RECIPES)):
+	@$(MAKE) --no-print-directory $(subst _,-,$@)
+
+# A target that does not exist.
+.DEFAULT:
+	@$(PYTHON) -m shared.commands.help '$@'
 
 compare: $(READY) ## show which recipe is better, and how sure that is: RUNS="imdb-gru imdb-lstm" (default: all)
 	@$(BIN)/python -m shared.compare $(RUNS) $(ARGS)
@@ -109,12 +117,13 @@ clean-caches: $(READY) ## remove the caches of this suite; downloads stay
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "Setting up $(VENV) (once; a minute or two)"
+	@echo "Setting up $(VENV) (once): TensorFlow and what it needs, a minute or two"
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "error: $(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m shared.commands.install -r requirements.txt
 	@touch $@
 
 $(TEST_READY): $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@echo "Adding what the tests need (once)"
+	@$(BIN)/python -m shared.commands.install -e '.[test]'
 	@touch $@

@@ -5,7 +5,10 @@ It needs only Python, so it works before anything is installed.
 
 from __future__ import annotations
 
+import difflib
 import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from shared.core.recipes import PROJECT, list_recipes
@@ -17,8 +20,12 @@ def list_targets(makefile: Path = PROJECT / "Makefile") -> dict[str, str]:
     return dict(found)
 
 
-def main() -> None:
-    """Print the list."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the list, or what an unknown target may mean. Status 2 in that case."""
+    names = sys.argv[1:] if arguments is None else list(arguments)
+    if names:
+        print(f"error: {suggest(names[0])}", file=sys.stderr)
+        sys.exit(2)
     recipes, targets = list_recipes(), list_targets()
     width = max(map(len, [*recipes, *targets])) + 2
     print('Recipes (flags: make imdb-gru ARGS="--units 64"; all flags: ARGS=--help)')
@@ -27,6 +34,17 @@ def main() -> None:
     print("\nOther targets")
     for name, comment in targets.items():
         print(f"  {name:{width}}{comment}")
+
+
+def suggest(target: str) -> str:
+    """Return in a sentence which targets an unknown one may mean."""
+    known = [*list_recipes(), *list_targets()]
+    asked = target.replace("_", "-").lower()
+    close = difflib.get_close_matches(asked, known, n=3)
+    start = asked.partition("-")[0]
+    close = close or [name for name in known if name.startswith(f"{start}-")][:3]
+    meant = f"Perhaps you meant {', '.join(close)}. " if close else ""
+    return f"{target}: no such target. {meant}make help lists all."
 
 
 if __name__ == "__main__":

@@ -155,6 +155,7 @@ def _run_seeds(path: Path, flags: Sequence[str], options: RunOptions) -> None:
 
 def _show(folder: Any) -> None:
     """Draw the pictures of a run and print its results."""
+    from shared.commands.next_steps import list_next_steps
     from shared.plots.run_figures import draw_run
     from shared.runs.reader import find_runs, read_run
     from shared.runs.terminal import show_run
@@ -166,3 +167,5 @@ def _show(folder: Any) -> None:
     for name, figure in draw_run(run):
         folder.write_figure(name, figure)
     show_run(run, find_runs(folder.root, folder.recipe))
+    for line in list_next_steps(run, folder.root):
+        print(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import re
 import statistics
 from collections import Counter
@@ -12,6 +14,7 @@ from typing import Any
 
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.roles import READ_BY_BASELINES, REPEATS, Role
+from shared.core.text import shorten
 from shared.runs.reader import (
     Found,
     Run,
@@ -45,7 +48,8 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     run named by its folder is always included.
 
     Args:
-        names: Recipe names, or paths of run folders; empty means all recipes.
+        names: Recipe names, or paths of run folders; `*`, `?` and `[...]` match. Empty
+            means all recipes.
         root: Folder of all runs.
 
     Returns:
@@ -59,7 +63,7 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     found: list[Run] = []
     unfinished = 0
     unreadable: dict[Path, str] = {}
-    for name in list(names) or [None]:
+    for name in expand_globs(names, root) or [None]:
         if name is not None and is_run_folder(Path(name)):
             named.append(_read_named(name))
             continue
@@ -83,6 +87,34 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
     if repeats := len({run.path.resolve() for run in found} - set(chosen)):
         notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
     return _by_age(chosen.values()), notes + Found([], unreadable).describe()
+
+
+def expand_globs(names: Iterable[str], root: Path) -> list[str]:
+    """Return names with each pattern replaced by what it matches.
+
+    A pattern is of folders, such as `results/runs/imdb-gru/*-seed?`, or of recipes that
+    have runs, such as `imdb-*`.
+
+    Raises:
+        UserError: If a pattern matches nothing.
+    """
+    expanded = []
+    for name in names:
+        if not glob.has_magic(name) or Path(name).exists():
+            expanded.append(name)
+            continue
+        # Path.glob takes no pattern that starts at the root.
+        folders = [p for p in glob.glob(name) if is_run_folder(Path(p))]  # noqa: PTH207
+        recipes = [path.name for path in root.glob("*/") if path.is_dir()]
+        found = folders or fnmatch.filter(recipes, name)
+        if not found:
+            known = ", ".join(sorted(recipes)) or "none"
+            raise UserError(
+                f"{shorten(name)}: matches no run folder and no recipe with runs in "
+                f"{root} (there are: {known})."
+            )
+        expanded += sorted(found)
+    return expanded
 
 
 def find_named(name: str | None, root: Path) -> Found:

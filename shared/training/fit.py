@@ -45,10 +45,8 @@ def fit(
     Returns:
         The record. Its `finish` scores the test set and closes the run.
     """
-    import keras
-
     from shared.training.kernel_record import KernelRecord
-    from shared.training.recorder import Recorder
+    from shared.training.recorder import ProgressLine, Recorder
 
     recorder = Recorder(
         folder,
@@ -62,17 +60,12 @@ def fit(
         print("Kernels (kernels.json records what ran)")
         for plan in plans:
             print(f"  {plan.describe()}")
-    # Keras' progress bar comes first, so that the record's line follows it.
-    called = [keras.callbacks.ProgbarLogger(), *callbacks, recorder]
+    called = [*callbacks, recorder]
+    if sys.stdout.isatty():
+        called.insert(0, ProgressLine(training.epochs))
     if plans:
         called.append(KernelRecord(plans, folder))
-    _fit(
-        model,
-        data,
-        training,
-        called,
-        verbose=1 if sys.stdout.isatty() else 2,  # a progress bar on a terminal only
-    )
+    _fit(model, data, training, called)
     return recorder
 
 
@@ -84,7 +77,7 @@ def fit_quietly(
     Returns:
         Loss and metrics of training and validation, one number per epoch.
     """
-    return _fit(model, data, training, [], verbose=0)
+    return _fit(model, data, training, [])
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,6 @@ def _fit(
     data: Splits,
     training: TrainingConfig,
     callbacks: list[keras.callbacks.Callback],
-    verbose: int,
 ) -> dict[str, list[float]]:
     import keras
 
@@ -137,7 +129,7 @@ def _fit(
         class_weight=data.class_weights,
         shuffle="y" in validation,  # a stream of windows is shuffled already
         callbacks=callbacks,
-        verbose=verbose,
+        verbose=0,
     )
     return history.history
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,43 @@ from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.kernels.saved import describe_layers
 from shared.runs.writer import Row, RunFolder
+
+WIDTH = 80  # columns of a terminal
+PAUSE = 0.2  # seconds between two states of the moving line
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """Shows on a terminal how far an epoch is, on one line that its end replaces."""
+
+    def __init__(self, epochs: int) -> None:
+        """Keep the number of planned epochs."""
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start a line."""
+        self.epoch, self.shown = epoch + 1, 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Move the line, some times a second."""
+        now = time.perf_counter()
+        if now - self.shown < PAUSE:
+            return
+        self.shown = now
+        batches = self.params.get("steps")
+        of = f" of {batches:,}" if batches else ""
+        loss = f", loss {float(logs['loss']):.4f}" if logs else ""
+        line = f"  epoch {self.epoch} of {self.epochs}: batch {batch + 1:,}{of}{loss}"
+        print(f"{clear_line()}{line[:WIDTH]}", end="", flush=True)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Leave no rest of a line."""
+        print(clear_line(), end="", flush=True)
+
+
+def clear_line() -> str:
+    """Return what removes the moving line; nothing where the output is no terminal."""
+    return "\r\x1b[2K" if sys.stdout.isatty() else ""
 
 
 class Recorder(keras.callbacks.Callback):
@@ -132,18 +170,23 @@ class Recorder(keras.callbacks.Callback):
         return predictions[:, 0] if one_number else predictions
 
     def _print_epoch(self) -> None:
+        """Print one line, without the training loss if it would be too wide."""
         row = self.rows[-1]
-        parts = [f"epoch {row['epoch']} of {self.epochs}"]
-        parts.append(f"{self._watched} {row[self._watched]:.4f}")
-        if self.best is not None:
-            parts.append(
-                f"best {self.best[self._watched]:.4f} (epoch {self.best['epoch']})"
-            )
+        start = f"epoch {row['epoch']} of {self.epochs}"
+        parts = [f"{self._watched} {row[self._watched]:.4f}"]
+        if self.best is not None and self.best is not row:
+            best = self.best
+            parts.append(f"best {best[self._watched]:.4f} (epoch {best['epoch']})")
+        elif self.best is row:
+            parts.append("the best so far")
         parts.append(f"{row['seconds']:.1f} s")
         if left := self.epochs - row["epoch"]:
             typical = statistics.median(row["seconds"] for row in self.rows)
-            parts.append(f"about {format_duration(left * typical)} left")
-        print("  " + ", ".join(parts), flush=True)
+            parts.append(f"{format_duration(left * typical)} left")
+        line = "  " + ", ".join([start, f"loss {row['loss']:.4f}", *parts])
+        if len(line) > WIDTH:
+            line = "  " + ", ".join([start, *parts])
+        print(f"{clear_line()}{line}", flush=True)
 
     def _stop_if_done(self) -> None:
         row = self.rows[-1]

@@ -17,7 +17,7 @@ from tests.torture.outcome import REFUSED, SHOWN, check
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 EARLIEST = 0.5  # seconds; Python itself handles what comes earlier
-MOMENTS = {"": 12.0, "Kernels": 4.0, "Epoch 1/": 4.0, "epoch 2 of": 5.0}
+MOMENTS = {"": 12.0, "Kernels": 4.0, "epoch 1 of": 4.0, "epoch 2 of": 5.0}
 """What the training prints first, and the seconds after it in which the signal comes.
 They cover the start, the writing of the folder, the epochs, and the end."""
 LONGEST_START = 90  # seconds until the training prints that

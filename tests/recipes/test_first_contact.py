@@ -1,0 +1,117 @@
+"""The first minutes of a user: set-up, wrong names, and what to do after a run."""
+
+import pytest
+
+from shared.commands.help import main as show_help
+from shared.commands.help import suggest
+from shared.commands.install import Progress
+from shared.commands.install import main as install
+from shared.commands.next_steps import find_sibling, list_next_steps
+from shared.core.errors import UserError
+from shared.runs.groups import expand_globs
+from tests.inference.forecasts import copy_run
+from tests.recipes.own_texts import train_texts
+from tests.recipes.own_writings import train_writer
+from tests.recipes.training_runs import train_reviews, train_series
+
+pytestmark = [
+    pytest.mark.xdist_group("first contact"),
+    pytest.mark.usefixtures("undrawn"),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("imdb-gruu", "imdb-gru"),
+        ("IMDB_LSMT", "imdb-lstm"),
+        ("compar", "compare"),
+        ("weather-x", "weather-best"),
+    ],
+)
+def test_a_wrong_target_suggests_the_right_one(target, meant, capsys):
+    assert meant in suggest(target).partition("Perhaps you meant")[2]
+    with pytest.raises(SystemExit) as ended:
+        show_help([target])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {target}: no such target. ")
+
+
+def test_a_target_like_no_other_suggests_none():
+    assert suggest("qqqq") == "qqqq: no such target. make help lists all."
+
+
+def test_the_set_up_counts_packages_and_megabytes():
+    progress = Progress()
+    lines = [
+        "Collecting keras (from -r requirements.txt (line 1))",
+        "  Downloading keras-3.15.0-py3-none-any.whl.metadata (6.3 kB)",
+        "Downloading keras-3.15.0-py3-none-any.whl (1.5 MB)",
+        "Collecting tensorflow",
+        "Using cached tensorflow-2.21.0.whl (600.5 MB)",
+        "WARNING: something",
+    ]
+    for line in lines:
+        progress.read(line + "\n")
+    assert progress.describe() == "finding and downloading 2 packages, 602 MB, 0 s"
+    progress.read("Installing collected packages: a, b, c\n")
+    assert progress.describe() == "installing 3 packages, 602 MB, 0 s"
+
+
+def test_what_pip_says_is_shown_if_it_fails(tmp_path, capsys):
+    (tmp_path / "r.txt").write_text("no-such-file-at-all.whl\n")
+    with pytest.raises(SystemExit) as ended:
+        install(["-r", str(tmp_path / "r.txt")])
+    assert ended.value.code == 1
+    assert "no-such-file-at-all.whl" in capsys.readouterr().err
+
+
+def test_nothing_is_said_where_nothing_is_to_do(tmp_path, capsys):
+    (tmp_path / "r.txt").write_text("numpy\n")
+    install(["-r", str(tmp_path / "r.txt")])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sibling"),
+    [("imdb-gru", "imdb-lstm"), ("imdb-best", "imdb-gru"), ("sum-gru", ""),
+     ("series-linear", "series-gru"), ("mine-gru", "")],
+)  # fmt: skip
+def test_a_recipe_is_compared_with_one_of_its_family(recipe, sibling):
+    assert find_sibling(recipe) == sibling
+
+
+@pytest.mark.parametrize(
+    ("train", "recipe", "flags", "use"),
+    [
+        (train_texts, "text_gru", [], 'make predict RUN={path} TEXT="..."'),
+        (train_writer, "writer_gru", [], "make generate RUN={path}"),
+        (train_series, "sine_gru", [], "make predict RUN={path}"),
+        (train_series, "sum_gru", [], ""),
+    ],
+)
+def test_a_run_ends_with_what_to_do_next(train, recipe, flags, use, shared_runs):
+    run = shared_runs.train(train, recipe, *flags).run
+    lines = list_next_steps(run, run.path.parents[1])
+    assert f"Curves:  {run.path / 'curves.png'}" in lines
+    last = lines[-1].partition(":")[2].strip()
+    assert last == use.format(path=run.path) if use else "predict" not in last
+
+
+def test_a_sample_says_what_it_does_not_teach(shared_runs):
+    flags = ["--data", "sample", "--limit", "40", "--epochs", "1"]
+    run = shared_runs.train(train_reviews, "imdb_gru", *flags).run
+    assert "the other way round" in list_next_steps(run, run.path.parents[1])[0]
+
+
+def test_patterns_name_recipes_and_folders(shared_runs, tmp_path):
+    run = shared_runs.train(train_series, "sum_gru").run
+    copied = copy_run(run, tmp_path)
+    root = copied.path.parents[1]
+    assert expand_globs(["su*-gru"], root) == ["sum-gru"]
+    assert expand_globs([f"{root}/*/*-seed?"], root) == [str(copied.path)]
+    assert expand_globs(["sum-gru", str(copied.path)], root) == [
+        "sum-gru", str(copied.path)
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="there are: sum-gru"):
+        expand_globs(["imdb-*"], root)

@@ -10,7 +10,9 @@ from typing import Annotated, TypeVar
 from shared.core.errors import UserError, check_at_least
 from shared.core.flags import parse
 from shared.core.roles import Role
+from shared.layers.recurrent import RecurrentConfig
 from shared.sweeps.seeds import parse_seeds
+from shared.training.config import TrainingConfig
 
 Config = TypeVar("Config")
 MOST_CORES = 1024  # each thread takes memory before it does any work
@@ -54,11 +56,22 @@ def parse_recipe(
     # A subclass, since tyro reads the help of a flag where its class is written.
     both = dataclasses.make_dataclass(
         "Options",
-        [("options", RunOptions, RunOptions())],
+        [("run", RunOptions, RunOptions())],
         bases=(config_type,),
         frozen=True,
     )
+    known = both.__dataclass_fields__
+    ranks = {name: _rank(getattr(config_type, name, None)) for name in known}
+    # The groups of `--help` come in the order of the fields.
+    both.__dataclass_fields__ = {n: known[n] for n in sorted(known, key=ranks.get)}
     parsed = parse(both, flags, prog, description)
     names = [field.name for field in dataclasses.fields(config_type)]
     config = config_type(**{name: getattr(parsed, name) for name in names})
-    return config, parsed.options
+    return config, parsed.run
+
+
+def _rank(part: object) -> int:
+    """Return the place of a group of flags in `--help`: the layer's many come last."""
+    if isinstance(part, RecurrentConfig):
+        return 2
+    return int(not isinstance(part, TrainingConfig))

@@ -11,6 +11,7 @@ This module imports Keras only where it must, so that `--help` stays fast.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -48,6 +49,26 @@ Kernel = Literal["default", "auto", "keras", "compiled"]
 USE_CUDNN = {"auto": "auto", "on": True, "off": False}
 COMPILED_ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
 """Activations of the suite's own loop, numbered as in `shared.kernels.loops`."""
+
+RARE = re.compile(
+    "activation|bias|_initializer|_regularizer|_constraint|unroll|reset_after"
+)
+"""In the names of the flags that few users need."""
+
+
+def _list_rare_last(config_type: type) -> type:
+    """List the flags that few users need after the others, in help and records.
+
+    Args:
+        config_type: A dataclass.
+
+    Returns:
+        The same class.
+    """
+    known = config_type.__dataclass_fields__
+    ordered = sorted(known, key=lambda name: bool(RARE.search(name)))
+    config_type.__dataclass_fields__ = {name: known[name] for name in ordered}
+    return config_type
 
 
 @dataclass(frozen=True)
@@ -203,6 +224,7 @@ class RecurrentConfig:
         return arguments
 
 
+@_list_rare_last
 @dataclass(frozen=True)
 class SimpleRNNConfig(RecurrentConfig):
     """Flags of `keras.layers.SimpleRNN`.
@@ -317,6 +339,7 @@ class GatedConfig(RecurrentConfig):
         return arguments
 
 
+@_list_rare_last
 @dataclass(frozen=True)
 class GRUConfig(GatedConfig):
     """Flags of `keras.layers.GRU`."""
@@ -331,6 +354,7 @@ class GRUConfig(GatedConfig):
         return unmet if self.reset_after else [*unmet, "--no-reset-after"]
 
 
+@_list_rare_last
 @dataclass(frozen=True)
 class LSTMConfig(GatedConfig):
     """Flags of `keras.layers.LSTM`."""

@@ -19,6 +19,7 @@ from shared.data.imdb.reviews import ReviewsConfig
 from shared.data.series.config import SeriesConfig
 from shared.data.text.config import TextConfig
 from shared.data.weather.dataset import WeatherConfig
+from shared.data.writing.config import WritingConfig
 from shared.inference.parts import list_parts
 from shared.inference.series_forecast import forecast_series
 from shared.inference.series_run import read_layout
@@ -79,7 +80,8 @@ PREDICTORS: dict[type, Predictor] = {
 NO_SERIES: dict[type, str] = {
     SumsConfig: "the sum of a window of random numbers",
     MemoryConfig: "what is to be remembered from a random sequence",
-    VowelsConfig: "the next vowel of a generated text",
+    VowelsConfig: "the next vowel of a text (make generate writes with it)",
+    WritingConfig: "the next token of a text (make generate writes with it)",
 }
 """What the other recipes predict."""
 

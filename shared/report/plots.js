@@ -73,6 +73,7 @@ class Panel {
       const source = new Bokeh.ColumnDataSource({ data: { y: [baseline.value], name: [baseline.name] } });
       const dash = BASELINE_DASHES[k % BASELINE_DASHES.length];
       const glyph = plot.hspan({ field: "y" }, { source, line_width: 1.5, line_dash: dash });
+      glyph.hover_glyph = null;
       return { ...baseline, glyph };
     });
     this.lines = lines.map((line) => {
@@ -85,6 +86,8 @@ class Panel {
       const dots = plot.scatter({ field: "x" }, { field: "y" }, {
         source, size: line.y.length > 60 ? 3 : 6, line_color: null,
       });
+      // Bokeh would draw a hovered point blue, and not the rest of its line.
+      for (const glyph of [band, curve, dots]) if (glyph) glyph.hover_glyph = null;
       return { ...line, source, band, curve, dots };
     });
     const tooltips = [["run", "@label"], ["seed", "@seed"], ["epoch", "@epoch"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = ("table.js", "plots.js", "page.js")
 HISTORY_KEYS = ("history", "baselines", "metrics", "state")
 BASELINE_KEYS = ("name", "is_best_achievable", "validation")
+FLAG = re.compile(r"(--[\w-]+)")
 
 
 def build_page(
@@ -98,6 +100,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["score"] = format_score
+    environment.filters["flags"] = keep_flags_whole
     drawn = {
         "colours": COLOURS,
         "stamp": stamp,
@@ -127,6 +130,15 @@ def render(
         style=Markup(_read("page.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=[_hash(script) for script in scripts],
+    )
+
+
+def keep_flags_whole(label: str) -> Markup:
+    """Return a label as HTML in which no line breaks within a flag."""
+    parts = FLAG.split(label)  # every second part is a flag
+    return Markup("").join(
+        Markup('<span class="flag">{}</span>').format(part) if k % 2 else part
+        for k, part in enumerate(parts)
     )
 
 

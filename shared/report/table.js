@@ -59,7 +59,7 @@ function setUpTable() {
       document.getElementById(body.dataset.set).hidden = !any;
     }
     for (const group of document.querySelectorAll("details.group")) group.hidden = !fits(group);
-    count.textContent = `${shown} of ${all} rows`;
+    count.textContent = shown ? `${shown} of ${all} rows` : `No row of ${all} matches. Remove a word of the filter.`;
   }
 
   filter.addEventListener("input", apply);

@@ -1,8 +1,10 @@
 """The report page: its content, that it is one safe file, and the small server."""
 
+import base64
 import contextlib
 import html
 import http.client
+import io
 import json
 import os
 import re
@@ -23,13 +25,14 @@ from shared.compare.verdicts import Verdict
 from shared.core.errors import UserError
 from shared.core.files import to_csv
 from shared.core.statistics import Difference
+from shared.plots.curves import COLOURS
 from shared.report import serve
 from shared.report.__main__ import main
 from shared.report.collect import collect, find_groups
 from shared.report.events import write_events
 from shared.report.matrix import BASELINE, VerdictCache, build_matrix
 from shared.report.pictures import embed_pictures
-from shared.report.render import LIMIT, build_page
+from shared.report.render import LIMIT, build_page, keep_flags_whole
 from shared.report.serve import HOST, Page, open_server
 from shared.runs.reader import describe_problems, find_runs
 from tests.compare.test_compare import make_run
@@ -663,6 +666,58 @@ def test_in_a_browser(browser, tmp_path):
         "data",
     }
     assert len([a for a in browser.requests if a.startswith("file")]) == 1
+
+
+def count_pixels(browser, colour):
+    """Return how many pixels of the window have a colour, (red, green, blue)."""
+    data = browser.call("Page.captureScreenshot")["data"]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+    return int((np.abs(pixels.astype(int) - colour).max(axis=2) < 8).sum())
+
+
+def test_a_hovered_line_stays_and_keeps_its_colour(browser, tmp_path):
+    make_run(tmp_path / "runs", accuracies=(0.5, 0.6))
+    make_run(tmp_path / "runs", "imdb-lstm", accuracies=(0.7, 0.9))
+    show(browser, tmp_path)
+    browser.evaluate("document.querySelector('.plot').scrollIntoView()")
+    colour = [int(COLOURS[1][k : k + 2], 16) for k in (1, 3, 5)]
+    before = count_pixels(browser, colour)
+    browser.move(*browser.evaluate(FIND_POINT.format(x=2, y=0.9)))
+    browser.wait(FIND_TOOLTIPS)
+    assert count_pixels(browser, colour) > 0.8 * before > 100
+
+
+def test_paper_has_no_boxes_to_check(browser, tmp_path):
+    make_run(tmp_path / "runs", accuracies=(0.5, 0.6))
+    make_run(tmp_path / "runs", "imdb-lstm", accuracies=(0.7, 0.9))
+    show(browser, tmp_path)
+    browser.evaluate("document.querySelectorAll('.entry input')[1].click()")
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    shown = "[...document.querySelectorAll('{}')].filter((e) => e.checkVisibility())"
+    try:
+        assert browser.evaluate(f"{shown.format('input, button.all')}.length") == 0
+        entries = browser.evaluate(
+            f"{shown.format('.entry')}.map((e) => e.textContent.trim())"
+        )
+        assert entries == ["imdb-gru"]  # the other one is switched off
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_a_filter_without_a_hit_says_so(browser, tmp_path):
+    make_run(tmp_path / "runs")
+    show(browser, tmp_path)
+    browser.evaluate("filter.value = 'qq'; filter.dispatchEvent(new Event('input'))")
+    found = browser.evaluate("document.getElementById('filter-count').value")
+    assert found == "No row of 1 matches. Remove a word of the filter."
+
+
+def test_no_line_breaks_within_a_flag():
+    label = "imdb-gru --units 64 <b> --no-mask"
+    assert keep_flags_whole(label) == (
+        'imdb-gru <span class="flag">--units</span> 64 &lt;b&gt; '
+        '<span class="flag">--no-mask</span>'
+    )
 
 
 def test_markup_in_a_run_does_nothing_in_a_browser(browser, tmp_path):

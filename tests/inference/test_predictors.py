@@ -92,7 +92,7 @@ def test_a_sine_that_cannot_be_generated_again_is_one_line(sine, tmp_path, capsy
     [
         ("sum-gru", "predicts the sum of a window of random numbers"),
         ("memory-lstm", "predicts what is to be remembered from a random sequence"),
-        ("vowel-gru", "predicts the next vowel of a text (make generate writes with it)"),
+        ("vowel-gru", "predicts the next vowel of a text (make generate"),
     ],
 )
 def test_a_recipe_that_predicts_no_later_value_says_what_it_does(

@@ -65,7 +65,7 @@ def test_every_seed_gets_a_run_and_one_table_shows_them(tmp_path, capsys):
     assert sorted(run.seed for run in runs) == [0, 1, 5]
     assert {run.state for run in runs} == {"finished"}
     for seed in (0, 1, 5):
-        assert f"seed {seed}: epoch 2 of 2, val_mse" in text
+        assert f"seed {seed}: epoch 2 of 2, loss" in text
     assert "mean ± standard deviation over n seeds" in text
     threads = {run.seed: run.config["device"]["threads_asked"] for run in runs}
     shared, alone = str(choose_threads(2)), str(choose_threads(1))

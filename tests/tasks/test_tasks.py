@@ -15,6 +15,7 @@ from shared.plots.run_figures import draw_run, is_hourly
 from shared.report.render import build_page
 from shared.runs.groups import group_runs
 from shared.tasks.kinds import KINDS, read_task
+from shared.tasks.next_tokens import CHARACTERS, NextTokens
 from shared.tasks.score import ACCURACY, Score, absolute_error
 from shared.tasks.task import (
     BinaryClassification,
@@ -32,6 +33,7 @@ EXAMPLES = [
     Classification(classes=("a", "b", "c")),
     TextClassification.choose("macro_f1", ("a", "b", "c")),
     NextToken(classes=tuple("aeiou")),
+    NextTokens.choose("word", 2),
     StepLabelling(classes=("noun", "verb"), ignore=-1),
     Regression(absolute_error("deg C"), "T (degC)"),
     MultiStepForecast(absolute_error("kW"), "load"),
@@ -100,6 +102,32 @@ def test_labels_per_step_by_hand():
     assert constant.shape == (3, 3)
     assert constant[0] == pytest.approx([1 / 5, 1 / 5, 3 / 5])
     assert task.format_prediction(shares[0]) == "a b b"
+
+
+def test_the_next_tokens_by_hand():
+    """Of four steps the last two are scored; one of them is unknown (id 2)."""
+    task = NextTokens.choose("character", 2)
+    targets = np.array([[3, 2]])
+    shares = np.array([[0.25] * 4, [0.1, 0.2, 0.3, 0.4], [0, 0, 0.5, 0.5], [0.25] * 4])
+    with np.errstate(divide="ignore"):
+        logits = np.log(shares)[None] + 5
+    kept = task.keep(targets, logits)
+    expected = [[0.5, 0.25 / CHARACTERS]]
+    assert kept == pytest.approx(np.array(expected))
+    bits = (1 + 2 + math.log2(CHARACTERS)) / 2
+    assert task.measure("bits_per_character", targets, kept) == pytest.approx([bits])
+    nats = bits * math.log(2)
+    assert task.measure("cross_entropy", targets, kept) == pytest.approx([nats])
+    # as Keras measures it, in training and validation
+    finite = np.maximum(logits, -50).astype(np.float32)
+    assert float(task.loss(targets, finite)) == pytest.approx(nats, rel=1e-5)
+    (metric,) = task.metrics()
+    metric.update_state(targets, finite)
+    assert float(metric.result()) == pytest.approx(bits, rel=1e-5)
+    words = NextTokens.choose("word", 2)  # nobody spells an unknown word
+    assert words.keep(targets, logits) == pytest.approx(np.array([[0.5, 0.25]]))
+    with pytest.raises(UserError, match="next_tokens"):
+        task.measure("cross_entropy", targets, kept[:, :1])
 
 
 def test_several_steps_by_hand():

@@ -24,7 +24,7 @@ class WritingConfig:
     vocabulary: Annotated[int, Role.DATA] = 10_000
     """Token ids that the network knows, 5 or more: the most frequent tokens of the
     training part that occur at least twice."""
-    steps: Annotated[int, Role.TRAINING] = 128
+    steps: Annotated[int, Role.TRAINING] = 64
     """Tokens that one update reads, 1 or more. The gradient goes back over them
     (truncated back-propagation). The state goes on to the next update."""
     embedding_size: Annotated[int, Role.MODEL] = 64

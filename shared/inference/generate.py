@@ -40,7 +40,7 @@ from shared.data.generated.vowels import (
 )
 from shared.data.text.vocabulary import FIRST_TOKEN, Vocabulary
 from shared.data.writing.config import WritingConfig
-from shared.data.writing.pieces import split_text
+from shared.data.writing.pieces import take_start
 from shared.data.writing.source import read_source
 from shared.inference.copies import find_longest_copy
 from shared.inference.load_model import load_model
@@ -185,9 +185,8 @@ def check_copies(run: Run, text: str) -> str:
     if source.facts["sha256"] != run.data_hash:
         return "Not checked for copies: the training text has changed since."
     stop = run.config["data_facts"]["writing"]["stops"][0]
-    tokens = split_text(source.text[: config.limit], config.tokens)
-    copied = describe_copy(find_longest_copy(text, "".join(tokens[:stop])))
-    return f"Copies: {copied}."
+    training = take_start(source.text[: config.limit], config.tokens, stop)
+    return f"Copies: {describe_copy(find_longest_copy(text, training))}."
 
 
 def _prepare_writer(run: Run, options: Options) -> tuple[TextWriter, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.text.vocabulary import FIRST_TOKEN, Vocabulary
-from shared.data.writing.pieces import Tokens, split_text
+from shared.data.writing.pieces import Tokens, split_text, take_start
 from shared.inference.copies import find_longest_copy
 from shared.inference.sampling import Sampling, draw_tokens
 from shared.inference.token_readers import StateReader, TokenReader
@@ -134,7 +134,7 @@ def write_samples(model: keras.Model, data: WritingSplits, folder: RunFolder) ->
         folder: Still open.
     """
     reader = StateReader(model)
-    training = "".join(split_text(data.text, _find_unit(data))[: data.stops[0]])
+    training = take_start(data.text, _find_unit(data), data.stops[0])
     parts = []
     for temperature in TEMPERATURES:
         reader.restart()

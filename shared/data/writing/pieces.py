@@ -20,6 +20,13 @@ def split_text(text: str, tokens: Tokens) -> list[str]:
     return list(text) if tokens == "characters" else PIECE.findall(text)
 
 
+def take_start(text: str, tokens: Tokens, count: int) -> str:
+    """Return the first tokens of a text, joined."""
+    if tokens == "characters":
+        return text[:count]
+    return "".join(split_text(text, tokens)[:count])
+
+
 def number_text(text: str, tokens: Tokens) -> tuple[np.ndarray, list[str]]:
     """Return the number of each token, int (num_tokens,), and the tokens by number."""
     if tokens == "words":

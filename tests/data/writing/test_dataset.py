@@ -13,7 +13,12 @@ from shared.data.text.vocabulary import Vocabulary
 from shared.data.windows import Streams
 from shared.data.writing import source
 from shared.data.writing.dataset import CONTEXT, SCORED, WritingConfig, load_writing
-from shared.data.writing.pieces import choose_tokens, number_text, split_text
+from shared.data.writing.pieces import (
+    choose_tokens,
+    number_text,
+    split_text,
+    take_start,
+)
 
 TEXT = "To be, or not to be:\nthat is the question.\n" * 100  # 4,300 characters
 
@@ -38,6 +43,8 @@ def test_joined_tokens_are_the_text(text, tokens):
     assert "".join(split_text(text, tokens)) == text
     numbers, names = number_text(text, tokens)
     assert "".join(names[k] for k in numbers) == text
+    pieces = split_text(text, tokens)
+    assert take_start(text, tokens, 2) == "".join(pieces[:2])
 
 
 def test_a_token_that_occurs_once_is_unknown():

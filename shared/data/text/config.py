@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from shared.core.errors import UserError, check_at_least, check_size
+from shared.core.errors import UserError, check_at_least
 from shared.core.roles import Resolved, Role
 from shared.core.text import shorten
 from shared.data.text.read_texts import TextOptions
-from shared.data.text.vocabulary import FIRST_TOKEN
+from shared.data.text.vocabulary import check_sizes
 
 
 @dataclass(frozen=True)
@@ -100,24 +100,8 @@ class TextConfig:
         Raises:
             UserError: With the flag, what it accepts and how to fix it.
         """
-        if self.vocabulary < FIRST_TOKEN + 1:
-            raise UserError(
-                f"--vocabulary {self.vocabulary}: the first {FIRST_TOKEN} ids are no "
-                "tokens; take at least 5, e.g. --vocabulary 20000."
-            )
-        check_at_least(self, {"length": 1, "embedding_size": 1, "limit": 2})
-        check_size(
-            self,
-            ["vocabulary", "embedding_size"],
-            self.vocabulary * self.embedding_size,
-        )
-        for name in ("test_share", "validation_share"):
-            share = getattr(self, name)
-            if not 0 < share < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} {share}: takes a share above 0 and "
-                    "below 1, so that both parts hold texts, e.g. 0.2."
-                )
+        check_sizes(self, 0.2)
+        check_at_least(self, {"length": 1, "limit": 2})
         self._check_source()
 
     def _check_source(self) -> None:

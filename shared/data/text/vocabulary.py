@@ -8,9 +8,11 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from shared.core.errors import UserError, check_at_least, check_size, format_flag
 from shared.data.padding import PAD, START, UNKNOWN
 from shared.data.splits import Sequences
 
@@ -82,6 +84,33 @@ class Vocabulary:
             else names.get(k, "<unused>")
             for k in ids.tolist()
         ]
+
+
+def check_sizes(config: Any, example: float) -> None:
+    """Refuse flags of a text that leave no token or no text in a part.
+
+    Args:
+        config: Has `vocabulary`, `embedding_size`, `test_share` and `validation_share`.
+        example: A share that works.
+
+    Raises:
+        UserError: With the flag, what it accepts and how to fix it.
+    """
+    if config.vocabulary < FIRST_TOKEN + 1:
+        raise UserError(
+            f"--vocabulary {config.vocabulary}: the first {FIRST_TOKEN} ids are no "
+            "tokens; take at least 5, e.g. --vocabulary 20000."
+        )
+    check_at_least(config, {"embedding_size": 1})
+    numbers = config.vocabulary * config.embedding_size
+    check_size(config, ["vocabulary", "embedding_size"], numbers)
+    for name in ("test_share", "validation_share"):
+        share = getattr(config, name)
+        if not 0 < share < 1:
+            raise UserError(
+                f"{format_flag(name)} {share}: takes a share above 0 and below 1, so "
+                f"that both parts hold text, e.g. {example}."
+            )
 
 
 def index_tokens(texts: Iterable[Sequence[str]]) -> tuple[Sequences, list[str]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from shared.core.errors import UserError, check_at_least, check_size
+from shared.core.errors import UserError, check_at_least
 from shared.core.roles import Role
 from shared.core.text import shorten
-from shared.data.text.vocabulary import FIRST_TOKEN
+from shared.data.text.vocabulary import check_sizes
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,8 @@ class WritingConfig:
         Raises:
             UserError: With the flag, what it accepts and how to fix it.
         """
-        if self.vocabulary < FIRST_TOKEN + 1:
-            raise UserError(
-                f"--vocabulary {self.vocabulary}: the first {FIRST_TOKEN} ids are no "
-                "tokens; take at least 5, e.g. --vocabulary 10000."
-            )
-        check_at_least(self, {"steps": 1, "embedding_size": 1, "limit": 100})
-        check_size(
-            self,
-            ["vocabulary", "embedding_size"],
-            self.vocabulary * self.embedding_size,
-        )
-        for name in ("test_share", "validation_share"):
-            share = getattr(self, name)
-            if not 0 < share < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} {share}: takes a share above 0 and "
-                    "below 1, so that both parts hold text, e.g. 0.05."
-                )
+        check_sizes(self, 0.05)
+        check_at_least(self, {"steps": 1, "limit": 100})
         if self.test_share + self.validation_share >= 1:
             raise UserError(
                 f"--validation-share {self.validation_share} --test-share "

@@ -43,8 +43,8 @@ OPTIONS = {
     "fastmath": {"contract", "nsz", "arcp"},
 }
 _compile = numba.njit(**OPTIONS)
-# No function assigns to a slice or picks rows by a list: Numba would also compile how to
-# word the errors of that, which costs seconds.
+# No function assigns to a slice or picks rows by a list: Numba would also compile how
+# to word the errors of that, which takes it seconds.
 # Without reference counts, which took a third of the time in functions that cut
 # slices. Such a function must not make arrays.
 _compile_uncounted = numba.njit(_nrt=False, **OPTIONS)

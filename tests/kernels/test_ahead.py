@@ -11,44 +11,49 @@ from shared.kernels import ahead
 
 pytestmark = pytest.mark.xdist_group("ahead")
 
-MISSES = """
+COMPILE = "from shared.kernels.ahead import compile_loop; compile_loop()"
+TRAIN = """
 from shared.core.backend import import_keras
-from shared.kernels import ahead
-{before}
 import_keras()
 from shared.kernels.compiled import find_problem
 assert find_problem() == "", find_problem()
+"""
+COUNT = """
 from shared.kernels import loops
 for function in (loops.run_forward, loops.run_backward):
     print(sum(function.stats.cache_misses.values()), end=" ")
 """
 
 
-def count_misses(tmp_path, before, cache="cache"):
-    """Return how many functions a training compiles, with an empty Numba cache."""
+def count_compiled(program, tmp_path):
+    """Return how often a process compiles `run_forward` and `run_backward`."""
     environment = os.environ | {
-        "RNN_RECIPES_CACHE": str(tmp_path / cache),
+        "RNN_RECIPES_CACHE": str(tmp_path / "cache"),
         "NUMBA_CACHE_DIR": str(tmp_path / "numba"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", MISSES.format(before=before)],
+        [sys.executable, "-c", program + COUNT],
         cwd=PROJECT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return done.stdout
+    return [int(count) for count in done.stdout.split()[-2:]]
 
 
 def test_a_training_finds_what_was_compiled_ahead(tmp_path):
-    assert count_misses(tmp_path, "ahead.compile_loop()") == "0 0 "
-    (kept,) = (tmp_path / "cache" / "kernels").glob("loops-*.npz")
+    assert count_compiled(COMPILE, tmp_path) == [1, 1]
+    assert count_compiled(TRAIN, tmp_path) == [0, 0]
 
-    # Another checkout of the same code: its folder is empty, the copy is there.
-    folders = [path for path in (tmp_path / "numba").iterdir() if path.is_dir()]
-    for path in (path for folder in folders for path in folder.glob("*.nb?")):
+    # As in another checkout of the same code: Numba's folder is empty.
+    for path in (tmp_path / "numba").glob("*/*.nb?"):
         path.unlink()
-    written = kept.stat().st_mtime_ns
-    again = "ahead.compile_loop()\nahead.write_cached = None"
-    assert count_misses(tmp_path, again) == "0 0 "
-    assert kept.stat().st_mtime_ns == written, "nothing was compiled again"
+    assert count_compiled(COMPILE, tmp_path) == [0, 0]
+    assert count_compiled(TRAIN, tmp_path) == [0, 0]
+
+    # A damaged copy is compiled again.
+    for path in (tmp_path / "numba").glob("*/*.nb?"):
+        path.unlink()
+    (kept,) = (tmp_path / "cache" / "kernels").glob("loops-*.npz")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert count_compiled(COMPILE, tmp_path) == [1, 1]
 
 
 @pytest.fixture

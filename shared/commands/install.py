@@ -1,8 +1,9 @@
 """Install packages with pip, and say all the time how far it is.
 
-    python -m shared.commands.install -r requirements.txt
+    python -m shared.commands.install --venv .venv
+    .venv/bin/python -m shared.commands.install -r requirements.txt
 
-Needs nothing but Python and pip. What pip prints is shown only if it fails. pip leaves
+Needs nothing but Python. What pip prints is shown only if it fails. pip leaves
 out to compile all modules to bytecode, which took it longer than all the rest: Python
 compiles those that a run imports at its first import, and keeps the result.
 """
@@ -17,7 +18,8 @@ import threading
 import time
 from collections.abc import Iterable
 
-QUIET = 9  # seconds between two lines where the output is no terminal
+from shared.core.waiting import QUIET, say_while
+
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off")
 SIZE = re.compile(r"\(([\d.]+) (kB|MB|GB)\)")
 MEGABYTES = {"kB": 1e-3, "MB": 1.0, "GB": 1e3}
@@ -57,8 +59,12 @@ class Progress:
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
-    """Install, and exit with the status of pip."""
+    """Install, and exit with the status of pip; or make a virtual environment."""
     flags = sys.argv[1:] if arguments is None else list(arguments)
+    if flags[0] == "--venv":
+        with say_while("  making the virtual environment"):
+            made = subprocess.run([sys.executable, "-m", "venv", flags[1]])
+        sys.exit(made.returncode)
     progress, said, ended = Progress(), [], threading.Event()
     shown = threading.Thread(target=_show, args=(progress, ended), daemon=True)
     # Python keeps no bytecode where this variable is set. Then pip must make it.

@@ -126,11 +126,10 @@ def test_a_sample_says_what_it_does_not_teach(shared_runs):
 def test_the_published_scores_say_which_is_better(
     recipe, sentence, tmp_path, monkeypatch
 ):
-    table = tmp_path / "imdb.csv"
+    table = tmp_path / "runs.csv"
     table.write_text(
-        "run,test_best_mean\nmine-gru,0.881248\nimdb-top,0.92\n"
-        '"linear model, uni- and bigrams (mine-gru)",0.9\n'
-        '"linear model, uni- and bigrams (imdb-top)",0.9117\n'
+        'run,seed,test_best,"test of linear model, uni- and bigrams"\n'
+        "mine-gru,0,0.88,0.9\nmine-gru,1,0.882,0.9\nimdb-top,0,0.92,0.9117\n"
     )
     monkeypatch.setattr(next_steps, "PROJECT", tmp_path)
     monkeypatch.setattr(next_steps, "PUBLISHED", table)

@@ -3,9 +3,9 @@
     python -m shared.commands.install --venv .venv
     .venv/bin/python -m shared.commands.install -r requirements.txt
 
-Needs nothing but Python. What pip prints is shown only if it fails. pip leaves
-out to compile all modules to bytecode, which took it longer than all the rest: Python
-compiles those that a run imports at its first import, and keeps the result.
+Needs nothing but Python. What pip prints is shown only if it fails. pip does
+not compile all modules to bytecode, which would take it half as long again: Python
+compiles those that a run needs at their first import, and keeps the result.
 """
 
 from __future__ import annotations

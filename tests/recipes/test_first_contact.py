@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from shared.commands.next_steps import (
 )
 from shared.core import waiting
 from shared.core.errors import UserError
+from shared.core.text import shorten_path, wrap
 from shared.runs.groups import expand_globs
 from tests.inference.forecasts import copy_run
 from tests.recipes.own_texts import train_texts
@@ -186,3 +188,25 @@ def test_patterns_name_recipes_and_folders(shared_runs, tmp_path):
     ]  # fmt: skip
     with pytest.raises(UserError, match="there are: sum-gru"):
         expand_globs(["imdb-*"], root)
+
+
+def test_a_long_epoch_is_not_silent_in_a_pipe(capsys):
+    from shared.training.recorder import ProgressLine
+
+    line = ProgressLine(3)
+    line.set_params({"steps": 25})
+    line.on_epoch_begin(0)
+    line.on_train_batch_end(3, {"loss": 0.5})
+    assert capsys.readouterr().out == "", "a quick epoch is one line"
+    line.pause = 0
+    line.on_train_batch_end(4, {"loss": 0.5})
+    assert capsys.readouterr().out == "  epoch 1 of 3: batch 5 of 25, loss 0.5000\n"
+
+
+def test_lines_fit_and_paths_are_short(tmp_path, monkeypatch):
+    url = "https://example.org/" + "x" * 60
+    text = wrap(f"no download from {url}: Connection refused", "  ")
+    assert text == f"  no download from\n    {url}:\n    Connection refused"
+    monkeypatch.chdir(tmp_path)
+    assert str(shorten_path(tmp_path / "a" / "b")) == str(Path("a", "b"))
+    assert shorten_path(tmp_path.parent) == tmp_path.parent

@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-first-contact bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -90,6 +90,9 @@ update-stored: $(TEST_READY) ## write the stored losses of the tests again (chan
 lint: $(TEST_READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
+bench-first-contact: ## measure `git clone` and the first `make imdb-gru`, step by step (ARGS="--second --terminal")
+	@$(PYTHON) benchmarks/first_contact.py $(ARGS)
+
 bench: $(READY) ## measure how fast the recipes train, by technique and against others (an hour)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
@@ -118,7 +121,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Setting up $(VENV) (once): TensorFlow and what it needs, a minute or two"
-	@$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m shared.commands.install --venv $(VENV) || \
 	  { echo "error: $(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m shared.commands.install -r requirements.txt
 	@touch $@

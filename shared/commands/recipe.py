@@ -26,12 +26,14 @@ from shared.core.flags import (
 )
 from shared.core.roles import read_settings
 from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
+from shared.core.waiting import say_while
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
     from shared.runs.writer import RunFolder
 
 Config = TypeVar("Config")
+STARTS_IN = 5  # seconds that TensorFlow usually takes to start
 
 
 def main(
@@ -62,7 +64,12 @@ def main(
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
         limit_threads(options.threads or read_threads())
-        config = resolve_config(typed)
+        if options.seeds is None and not options.kernels:
+            from shared.kernels.choice import prepare_kernel
+
+            prepare_kernel(typed)
+        with say_while("Starting TensorFlow", after=STARTS_IN):
+            config = resolve_config(typed)
         if options.kernels:
             from shared.kernels.table import show_kernels
 
@@ -93,7 +100,8 @@ def _run_to_the_end(
     from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
 
-    import_keras()
+    with say_while("Starting TensorFlow", after=STARTS_IN):
+        import_keras()
     set_up_numbers(read_settings(config).values.get("precision", "float32"))
     config = use_available_kernel(config)
     settings = read_settings(config)
@@ -164,8 +172,9 @@ def _show(folder: Any) -> None:
         print("\nInterrupted before training. No folder was written.")
         return
     run = read_run(folder.path)
-    for name, figure in draw_run(run):
-        folder.write_figure(name, figure)
+    with say_while("Drawing the curves"):
+        for name, figure in draw_run(run):
+            folder.write_figure(name, figure)
     show_run(run, find_runs(folder.root, folder.recipe))
     for line in list_next_steps(run, folder.root):
         print(line)

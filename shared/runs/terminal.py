@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.core.text import shorten_path
+
 if TYPE_CHECKING:
     from shared.runs.reader import Run
 
@@ -60,7 +62,7 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
     seconds = summary["seconds_per_epoch"]
     timed = f", {seconds:.1f} s per epoch (median)" if seconds is not None else ""
     console.print(Text(f"{summary['parameters']:,} parameters{timed}"))
-    console.print(Text(f"Saved in {run.path}"), soft_wrap=True)
+    console.print(Text(f"Saved in {shorten_path(run.path)}"), soft_wrap=True)
 
 
 def format_score(value: float | None) -> str:

@@ -210,11 +210,12 @@ def _list_experiments(runs: Sequence[Run]) -> list[tuple]:
     """
     known: dict[str, set[str]] = {}
     for run in runs:
-        names = set(run.settings)
-        known[run.recipe] = known.get(run.recipe, names) & names
+        known.setdefault(run.recipe, set(run.settings)).intersection_update(
+            run.settings
+        )
     experiments = []
     for run in runs:
-        names = known[run.recipe] | set(run.config["changed"])
+        names = known[run.recipe].union(run.config["changed"])
         names -= run.list_names(*REPEATS)
         flags = tuple(flag for flag in run.flags if flag[0] in names)
         splits = run.list_names(Role.SPLIT)

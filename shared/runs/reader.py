@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -251,18 +253,36 @@ def scan_runs(root: Path = RUNS, recipe: str | None = None) -> Found:
     """
     found = Found([], {})
     for parent in [root / recipe] if recipe else _list_folders(root):
-        index = RunIndex(parent)
-        folders = _list_folders(parent)
-        for folder in folders:
-            if not is_run_folder(folder):
-                continue
-            try:
-                found.runs.append(_read_folder(folder, index))
-            except DamagedError as error:
-                if is_run_folder(folder):  # else it was removed meanwhile
-                    found.unreadable[folder] = str(error)
-        index.close(folders)
+        with _without_collection():
+            _scan_folder(parent, found)
     return found
+
+
+def _scan_folder(parent: Path, found: Found) -> None:
+    """Add the runs of a recipe to what was found."""
+    index = RunIndex(parent)
+    folders = _list_folders(parent)
+    for folder in folders:
+        if not is_run_folder(folder):
+            continue
+        try:
+            found.runs.append(_read_folder(folder, index))
+        except DamagedError as error:
+            if is_run_folder(folder):  # else it was removed meanwhile
+                found.unreadable[folder] = str(error)
+    index.close(folders)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Search for no garbage meanwhile: thousands of runs that stay hold none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def is_run_folder(path: Path) -> bool:

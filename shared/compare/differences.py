@@ -13,7 +13,7 @@ from shared.core.environment import PROJECT
 from shared.core.errors import format_flag
 from shared.core.roles import SAME_EXPECTATION, SHOWN_ELSEWHERE
 from shared.runs.groups import Group
-from shared.runs.reader import Run, format_kernels
+from shared.runs.reader import Run
 
 MOVING_VERSIONS = ("keras", "tensorflow")
 FEW = 4
@@ -82,7 +82,7 @@ def find_differences(first: Group, second: Group) -> Differences:
         if text:
             kind = moving if name in MOVING_VERSIONS else still
             kind.append(f"{name} ({text})")
-    if text := _compare(first, second, lambda run: format_kernels(run.path)):
+    if text := _compare(first, second, lambda run: run.ran):
         still.append(f"kernels ({text})")
     for name in DEVICE:
         if text := _compare(first, second, lambda run, n=name: _device(run, n)):

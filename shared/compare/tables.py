@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shared.compare.verdicts import Verdict
@@ -58,7 +59,7 @@ def summarise(group: Group) -> dict[str, Any]:
     for name, column in values.items():
         known = [value for value in column if value is not None]
         row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
-        row[f"{name}_sd"] = _round(statistics.stdev(known)) if len(known) > 1 else None
+        row[f"{name}_sd"] = _round(_deviate(*known)) if len(known) > 1 else None
     row["parameters"] = summaries[0]["parameters"]
     seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
     row["seconds_per_epoch"] = round(seconds, 3)
@@ -149,6 +150,12 @@ def list_verdicts(verdicts: Sequence[Verdict]) -> Iterable[dict[str, Any]]:
             }
         row = {k: _round(v) if isinstance(v, float) else v for k, v in row.items()}
         yield row | {"sentence": verdict.sentence, "differs": " ".join(verdict.differs)}
+
+
+@lru_cache(maxsize=10_000)
+def _deviate(*values: float) -> float:
+    """Return the standard deviation. The same groups are summarised several times."""
+    return statistics.stdev(values)
 
 
 def _round(value: float) -> float:

@@ -19,7 +19,7 @@ from shared.core.errors import UserError, format_flag
 from shared.core.roles import Role
 from shared.plots.curves import list_metrics, merge_metrics
 from shared.report.classes import read_classes
-from shared.report.matrix import VerdictCache, build_matrix
+from shared.report.matrix import OWN, VerdictCache, build_matrix
 from shared.runs.groups import (
     Group,
     explain_missing,
@@ -27,14 +27,13 @@ from shared.runs.groups import (
     keep_newest,
     list_baselines,
 )
-from shared.runs.reader import Run, format_kernels, read_kernels, scan_runs
+from shared.runs.reader import Run, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
     list_better_baselines,
 )
 from shared.tasks.score import format_title
 
-OWN = "own"
 DIGITS = 5  # of a curve; no screen shows more
 RUN_COLUMNS = ("seed", "best_epoch", "best_val", "last_val", "test_best", "test_last")
 
@@ -119,7 +118,7 @@ def collect(
 
 def name_key(run: Run) -> str:
     """Return the key of a run: the last three parts of its path."""
-    return "/".join(run.path.resolve().parts[-3:])
+    return "/".join(run.place.parts[-3:])
 
 
 def _keep(runs: Iterable[Run]) -> list[Run]:
@@ -204,10 +203,8 @@ def format_kind(run: Run) -> str:
 def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
     newest = max(group.runs, key=lambda run: run.path.name)
     config = newest.config
-    planned = [
-        layer["description"] for layer in read_kernels(newest.path).get("planned", [])
-    ]
-    ran = dict.fromkeys(filter(None, (format_kernels(run.path) for run in group.runs)))
+    planned = [layer["description"] for layer in newest.kernels.get("planned", [])]
+    ran = dict.fromkeys(run.ran for run in group.runs if run.ran)
     return {
         "key": key,
         "label": group.label,

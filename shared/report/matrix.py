@@ -22,6 +22,7 @@ from shared.runs.groups import Group
 from shared.tasks.score import Score
 
 BASELINE = "best simple model"
+OWN = "own"  # the source of the user's runs
 REFERENCE = "reference"  # the source of published runs
 MARK = f" ({REFERENCE})"  # ends their labels
 

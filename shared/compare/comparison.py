@@ -117,8 +117,8 @@ def write_comparison(
     Returns:
         The paths.
     """
+    from shared.plots.comparison_figure import draw_comparison
     from shared.plots.cost_figure import draw_cost
-    from shared.plots.curves import draw_comparison
 
     for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
         figure = draw(groups)

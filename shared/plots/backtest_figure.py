@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.plots.curves import (
-    BEST_ACHIEVABLE_COLOUR,
+from shared.plots.baseline_lines import BEST_ACHIEVABLE_COLOUR
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,

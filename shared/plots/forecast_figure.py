@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 
-from shared.plots.curves import (
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,

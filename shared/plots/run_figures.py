@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.plots.baseline_lines import BASELINE_COLOUR, BASELINE_STYLES
 from shared.plots.confusion_figure import draw_confusion
-from shared.plots.curves import (
-    BASELINE_COLOUR,
-    BASELINE_STYLES,
+from shared.plots.curves import draw_curves, name_run
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,
-    draw_curves,
     finish_panel,
     make_panels,
-    name_run,
     plain_text,
     wrap_label,
 )

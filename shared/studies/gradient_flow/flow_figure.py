@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.plots.curves import (
-    BASELINE_COLOUR,
+from shared.plots.baseline_lines import BASELINE_COLOUR
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,

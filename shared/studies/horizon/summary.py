@@ -199,7 +199,7 @@ def draw(horizons: Sequence[Horizon], lags: Sequence[int]) -> Figure:
     """Draw the longest lag that each seed of each chain solved, a panel per task."""
     from matplotlib.ticker import NullLocator
 
-    from shared.plots.curves import COLOURS, add_title, make_panels
+    from shared.plots.panels import COLOURS, add_title, make_panels
 
     tried = {horizon.chain.task for horizon in horizons}
     rules = [rule for rule in RULES.values() if rule.name in tried]

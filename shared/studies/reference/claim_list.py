@@ -10,6 +10,8 @@ from shared.studies.reference.claims import (
     LITTLE,
     MUCH,
     NO_WORSE,
+    SECONDS,
+    TESTS,
     Check,
     Claim,
     check_convergence,
@@ -86,7 +88,8 @@ def list_claims() -> tuple[Claim, ...]:
                 _check_seconds(gru, lstm),
                 _check_seconds(_name("memory-gru"), _name("memory-lstm")),
             ),
-            (gru, lstm),
+            (gru, lstm, _name("memory-gru"), _name("memory-lstm")),
+            shows=SECONDS,
         ),
         Claim(
             "gru-converges",
@@ -218,6 +221,7 @@ def list_claims() -> tuple[Claim, ...]:
             ),
             (conv, single),
             ((conv, single),),
+            TESTS,
         ),
         Claim(
             "simple-models",
@@ -227,6 +231,7 @@ def list_claims() -> tuple[Claim, ...]:
             "there is one. It fails once a gain of 0.5 points or 2 % is ruled out.",
             (check_every_network(CONTROL),),
             real,
+            shows=TESTS,
         ),
     )
 
@@ -250,6 +255,7 @@ def _compare_tests(
         tuple(check_test(*part) for part in parts),
         tuple(dict.fromkeys(labels)),
         tuple(part[:2] for part in parts),
+        TESTS,
     )
 
 

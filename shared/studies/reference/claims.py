@@ -25,6 +25,13 @@ from shared.studies.reference.published import (
 HOLDS, FAILS = "holds", "does not hold"
 UNDECIDED, NOT_RUN = "cannot be decided", "not run"
 IN_PART, NOT_ALL_RUN = "holds in part", "not run in full"
+CURVES, TESTS, SECONDS = "curves", "tests", "seconds"
+PICTURES = {
+    CURVES: "Validation curves",
+    TESTS: "Test scores with intervals",
+    SECONDS: "Seconds per epoch with intervals",
+}
+"""What the picture of a claim can show -> the same in words."""
 LOADED = 0.3  # allowed difference in the number of other runs at the same time
 
 # Bounds of a test difference, in multiples of what is worth seeing (0.5 points of
@@ -64,6 +71,7 @@ class Claim:
         checks: Its parts; each reads only the reference.
         drawn: Labels of the experiments in its picture.
         pairs: Pairs of experiments whose tests are compared example by example.
+        shows: What its picture shows: one of `PICTURES`.
     """
 
     key: str
@@ -72,6 +80,7 @@ class Claim:
     checks: tuple[Check, ...]
     drawn: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...] = field(default=())
+    shows: str = CURVES
 
     @property
     def picture(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.studies.reference.claims import Claim
+from shared.studies.reference.claims import PICTURES, Claim
 from shared.studies.reference.published import Reference
 
 HEAD = """\
@@ -40,7 +40,7 @@ def format_claims(reference: Reference, claims: Sequence[Claim]) -> str:
         lines.append("")
         if (reference.folder / claim.picture).is_file():
             picture = f"{reference.folder.name}/{claim.picture}"
-            lines.append(f"![Validation curves]({picture})\n")
+            lines.append(f"![{PICTURES[claim.shows]}]({picture})\n")
     return "\n".join(lines).rstrip() + "\n"
 
 

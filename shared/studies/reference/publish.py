@@ -182,7 +182,7 @@ def _write_verdicts(before: Reference, fresh: dict[str, Group], folder: Path) ->
 
 def _draw(reference: Reference, fresh: dict[str, Group]) -> None:
     """Draw the curves of every fresh recipe and of the claims about them."""
-    from shared.plots.curves import draw_comparison
+    from shared.plots.comparison_figure import draw_comparison
 
     for recipe in dict.fromkeys(group.runs[0].recipe for group in fresh.values()):
         groups = [g for g in reference.groups.values() if g.runs[0].recipe == recipe]

@@ -117,12 +117,7 @@ def write_comparison(
     Returns:
         The paths.
     """
-    from shared.plots.comparison_figure import draw_comparison
-    from shared.plots.cost_figure import draw_cost
-
-    for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
-        figure = draw(groups)
-        write_whole(folder / f"{name}{ending}", figure.savefig)
+    pictures = write_pictures(groups, folder, name)
     tables = {
         ".csv": list_groups(groups),
         "-runs.csv": list_runs(groups),
@@ -132,7 +127,19 @@ def write_comparison(
         tables["-verdicts.csv"] = list_verdicts(verdicts)
     for ending, rows in tables.items():
         write_text(folder / f"{name}{ending}", to_csv(rows))
-    return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
+    return [*pictures, *(folder / f"{name}{ending}" for ending in tables)]
+
+
+def write_pictures(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
+    """Write the curves, and the scores against their cost; return both paths."""
+    from shared.plots.comparison_figure import draw_comparison
+    from shared.plots.cost_figure import draw_cost
+
+    paths = []
+    for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
+        paths.append(folder / f"{name}{ending}")
+        write_whole(paths[-1], draw(groups).savefig)
+    return paths
 
 
 def _format_mean(row: dict[str, Any], name: str) -> str:

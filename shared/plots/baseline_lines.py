@@ -46,7 +46,7 @@ class BaselineLine:
         """Its name, what is outside the panels, and why it has several lines."""
         notes = list(dict.fromkeys(self.notes))
         if self.count > 1:
-            notes.append(f"{self.count} lines: the groups read different data")
+            notes.append(f"{self.count} lines: different data")
         return f"{self.name} ({'; '.join(notes)})" if notes else self.name
 
     def list_values(self, metric: str, part: str = "validation") -> list[float]:
@@ -70,9 +70,11 @@ class BaselineLine:
         for value in sorted(self.list_values(metric, part)):
             if not low <= value <= high:
                 side = "below" if value < low else "above"
+                note = f"{metric} {format_score(value)}, {side}"
                 if not across:
                     side = "left" if value < low else "right"
-                self.notes.append(f"{metric} {format_score(value)}, {side}")
+                    note = f"{format_score(value)}, outside on the {side}"
+                self.notes.append(note)
             elif not drawn or value - drawn[-1] > APART * (high - low):
                 line = axis.axhline if across else axis.axvline
                 line(value, ls=self.style, lw=1.3, color=self.colour, zorder=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from shared.plots.comparison_plan import Block, plan_block
 from shared.plots.curves import stack_curves
@@ -39,6 +40,7 @@ IN_A_ROW = {1: 1, 2: 2, 3: 3, 4: 2}
 """Number of panels -> how many are next to each other; else three."""
 HEIGHT = 2.7  # inches of a panel
 LEGEND_WIDTH, TITLE_WIDTH = 36, 82  # characters of a line below a page
+BELOW = 0.42  # inches between a small panel and its legend
 FULL_BANDS = 4  # more bands are paler
 
 
@@ -77,7 +79,7 @@ def _measure_height(block: Block) -> float:
     entries = [*block.groups, *block.baselines]
     if _is_grid(block):
         most = max(len(shown) for shown, *_ in block.panels)
-        return rows * (0.8 * HEIGHT + 0.16 * most) + 0.4 + measure_legend(
+        return rows * (0.9 * HEIGHT + 0.16 * most) + 0.4 + measure_legend(
             [line.label for line in block.baselines], "\n".join(block.describe())
         )  # fmt: skip
     height = HEIGHT if columns > 1 else 1.15 * HEIGHT
@@ -152,29 +154,26 @@ def _list_handles(
     handles = []
     for k, group in enumerate(groups):
         style = block.styles[group.label]
-        label = names[k] if names else wrap_label(block.name_group(group), LEGEND_WIDTH)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                ls=DASHES[style.dash],
-                marker=MARKERS[k % len(MARKERS)],
-                ms=4,
-                lw=1.5,
-                color=style.light,
-                label=label,
-            )
-        )
+        name = wrap_label(block.labels[group.label], LEGEND_WIDTH)
+        line = Line2D(
+            [], [], ls=DASHES[style.dash], marker=MARKERS[k % len(MARKERS)], ms=4,
+            lw=1.5, color=style.light, label=names[k] if names else name,
+        )  # fmt: skip
+        handles.append(line)
     return handles
 
 
 def _add_small_legend(axis: Axes, block: Block, shown: Sequence[Group]) -> None:
     """Add the legend of one small panel below it; its title already is the recipe."""
     recipe = shown[0].runs[0].recipe
-    names = [block.name_group(group).removeprefix(recipe).lstrip(", ")
+    names = [block.labels[group.label].removeprefix(recipe).lstrip(", ")
              for group in shown]  # fmt: skip
-    names = [wrap_label(name or "defaults", int(PAGE * 4)) for name in names]
+    names = [name if name and name[0] not in "0123456789" else f"defaults, {name}"
+             for name in names]  # fmt: skip
+    names = [wrap_label(name.removesuffix(", "), int(PAGE * 4)) for name in names]
+    below = ScaledTranslation(0, -BELOW, axis.figure.dpi_scale_trans)
     axis.legend(
         handles=_list_handles(block, shown, names), loc="upper center",
-        bbox_to_anchor=(0.5, -0.22), fontsize=8, frameon=False, labelspacing=0.25,
+        bbox_to_anchor=(0.5, 0), bbox_transform=axis.transAxes + below,
+        fontsize=8, frameon=False, labelspacing=0.25,
     )  # fmt: skip

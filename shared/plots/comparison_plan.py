@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.plots.baseline_lines import BaselineLine, merge_baselines
-from shared.plots.colours import LineStyle, assign_styles
+from shared.plots.colours import LineStyle
 from shared.plots.curves import merge_metrics
-from shared.plots.labels import label_groups
+from shared.plots.labels import count_seeds, label_groups, style_groups
 from shared.runs.groups import Group, list_baselines
 from shared.tasks.score import format_title
 
@@ -35,6 +35,7 @@ class Block:
         styles: Label of a group -> how it looks.
         labels: Label of a group -> its name in the legend.
         shared: Flags that all groups share, in words.
+        seeds: How many seeds most groups have.
         baselines: Lines of the baselines.
     """
 
@@ -46,15 +47,20 @@ class Block:
     styles: dict[str, LineStyle] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     shared: str = ""
+    seeds: int = 1
     baselines: list[BaselineLine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Name the groups, and give each recipe its colour."""
         names = [group.label for group in self.groups]
-        styles = assign_styles(group.runs[0].recipe for group in self.groups)
+        styles = style_groups(self.groups)
         self.styles = dict(zip(names, styles, strict=True))
         labels, self.shared = label_groups(self.groups)
-        self.labels = dict(zip(names, labels, strict=True))
+        self.seeds, notes = count_seeds(self.groups)
+        self.labels = {
+            name: label + note
+            for name, label, note in zip(names, labels, notes, strict=True)
+        }
         self.baselines = merge_baselines(list_baselines(self.groups), names)
 
     @property
@@ -62,25 +68,14 @@ class Block:
         """Score of the task."""
         return self.groups[0].runs[0].score
 
-    @property
-    def counts(self) -> set[int]:
-        """How many seeds the groups have."""
-        return {len(group.runs) for group in self.groups}
-
     def describe(self) -> list[str]:
         """Return what the legend says about all groups."""
         lines = []
-        if max(self.counts) > 1:
-            same = f"{max(self.counts)} " if len(self.counts) == 1 else ""
-            lines.append(f"line: mean of {same}seeds, band: their range")
+        if self.seeds > 1:
+            lines.append(f"line: mean of {self.seeds} seeds, band: their range")
         if self.shared:
             lines.append(f"all with {self.shared}")
         return [*lines, self.left_out] if self.left_out else lines
-
-    def name_group(self, group: Group) -> str:
-        """Return the entry of a group in the legend."""
-        seeds = f", {len(group.runs)} seeds" if len(self.counts) > 1 else ""
-        return f"{self.labels[group.label]}{seeds}"
 
 
 def plan_block(groups: list[Group]) -> Block:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from shared.plots.colours import assign_styles
-from shared.plots.labels import label_groups
+from shared.plots.labels import count_seeds, label_groups, style_groups
 from shared.plots.outliers import (
     add_mark,
     describe_outliers,
@@ -26,7 +25,7 @@ from shared.plots.panels import (
     plain_text,
     wrap_label,
 )
-from shared.plots.scale import list_log_ticks
+from shared.plots.scale import list_log_ticks, robust_range
 from shared.runs.cost import (
     COSTS,
     find_cost,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 FRONT = "#999999"
 SPREAD = 3  # an axis of costs is logarithmic above this ratio
 HEIGHT, WIDTH = 2.6, 8.6  # inches of a panel and of the picture
-LEGEND_WIDTH, TITLE_WIDTH = 50, 118  # characters of a line
+LEGEND_WIDTH, TITLE_WIDTH = 50, 122  # characters of a line
 NOTE = (
     "Seconds are from runs on one machine, and comparable under equal load only. "
     "Time and memory of the baselines are not counted."
@@ -78,11 +77,12 @@ def _draw_block(part: SubFigure, groups: Sequence[Group]) -> None:
     score = groups[0].runs[0].score
     title = format_title(score.metric, score.unit)
     title = f"Test {title[0].lower()}{title[1:]} on {groups[0].data}"
-    styles = assign_styles(group.runs[0].recipe for group in groups)
+    styles = style_groups(groups)
     labels, shared = label_groups(groups)
     axes = part.subplots(1, len(COSTS), squeeze=False)[0]
     notes: list[str] = []
-    counts = {len(group.runs) for group in groups}
+    seeds, counts = count_seeds(groups)
+    labels = [label + count for label, count in zip(labels, counts, strict=True)]
     for axis, (cost, label) in zip(axes, COSTS.items(), strict=True):
         shown = list_comparable(groups, cost)
         _draw_groups(axis, groups, shown, cost, styles)
@@ -97,10 +97,9 @@ def _draw_block(part: SubFigure, groups: Sequence[Group]) -> None:
         axis.set_title("")
         axis.tick_params(labelsize=9)
     part.suptitle(plain_text(title), fontsize=10)
-    same = f"{max(counts)} " if len(counts) == 1 else ""
-    lines = [NOTE, f"point: mean of {same}seeds, lines: their range"]
-    if counts == {1}:
-        lines = [NOTE]
+    lines = [NOTE]
+    if seeds > 1:
+        lines.append(f"point: mean of {seeds} seeds, lines: their range")
     if shared:
         lines.append(f"all with {shared}")
     if outside := describe_outliers({"": list(dict.fromkeys(notes))}):
@@ -108,7 +107,7 @@ def _draw_block(part: SubFigure, groups: Sequence[Group]) -> None:
     text = "\n".join(
         "\n".join(textwrap.wrap(x, TITLE_WIDTH, break_on_hyphens=False)) for x in lines
     )
-    add_page_legend(part, _list_handles(groups, styles, labels), plain_text(text))
+    add_page_legend(part, _list_handles(styles, labels), plain_text(text))
 
 
 def _draw_groups(
@@ -157,15 +156,17 @@ def _set_scores(axis: Axes, shown: Sequence[Group]) -> None:
 def _set_costs(axis: Axes, shown: Sequence[Group], cost: str) -> None:
     """Set the range of the costs, and few ticks with short numbers."""
     means = [find_cost(group, cost) for group in shown]
-    low, high = min(means), max(means)
+    paid = [value for group in shown for value in _list_costs(group, cost)]
+    ends = robust_range(paid)
+    low, high = min(*means, *ends), max(*means, *ends)
     if low > 0 and high / low > SPREAD:
         axis.set_xscale("log")
-        room = (high / low) ** 0.12
+        room = (high / low) ** 0.08
         low, high = low / room, high * room
         axis.xaxis.set_major_locator(FixedLocator(list_log_ticks(low, high)))
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
-        room = 0.15 * (high - low) or 0.15 * high or 1.0
+        room = 0.1 * (high - low) or 0.15 * high or 1.0
         low, high = low - room, high + room
         axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.set_xlim(low, high)
@@ -208,18 +209,15 @@ def _mark(
     return notes
 
 
-def _list_handles(
-    groups: Sequence[Group], styles: Sequence[LineStyle], labels: Sequence[str]
-) -> list[Line2D]:
+def _list_handles(styles: Sequence[LineStyle], labels: Sequence[str]) -> list[Line2D]:
     """Return the entries of the legend: all groups, and what the points mean."""
-    counts = {len(group.runs) for group in groups}
-    handles = []
-    for k, (group, style, label) in enumerate(zip(groups, styles, labels, strict=True)):
-        seeds = f", {len(group.runs)} seeds" if len(counts) > 1 else ""
-        handles.append(
-            Line2D([], [], ls="none", marker=MARKERS[k % len(MARKERS)],
-                   color=style.light, label=wrap_label(label + seeds, LEGEND_WIDTH))
-        )  # fmt: skip
+    handles = [
+        Line2D(
+            [], [], ls="none", marker=MARKERS[k % len(MARKERS)], color=style.light,
+            label=wrap_label(label, LEGEND_WIDTH),
+        )
+        for k, (style, label) in enumerate(zip(styles, labels, strict=True))
+    ]  # fmt: skip
     points = {"color": FRONT, "marker": "o"}
     front = Line2D([], [], label="filled: efficient front", **points)
     hollow = {"mfc": "white", "label": "hollow: another is better and cheaper"}

@@ -1,13 +1,15 @@
-"""Short names of groups of runs for legends: only what differs, in words."""
+"""Names of groups of runs for legends, only what differs, in words; and styles."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from shared.core.errors import format_value
 from shared.core.roles import REPEATS
 from shared.core.text import shorten
+from shared.plots.colours import LineStyle, assign_styles
 from shared.runs.groups import Group
 
 LONGEST = 40
@@ -35,6 +37,25 @@ def label_groups(groups: Sequence[Group]) -> tuple[list[str], str]:
         text = ", ".join([group.runs[0].recipe, *words])
         labels.append(f"{text}{_find_state(group)}")
     return labels, ", ".join(flag_words(*item) for item in shared)
+
+
+def style_groups(groups: Sequence[Group]) -> list[LineStyle]:
+    """Return a style per group, in their order.
+
+    The group of a recipe with the fewest changed flags has the full colour and a solid
+    line, wherever it comes in the picture.
+    """
+    order = sorted(range(len(groups)), key=lambda k: len(list_changes(groups[k])))
+    styles = assign_styles(groups[k].runs[0].recipe for k in order)
+    return [styles[order.index(k)] for k in range(len(groups))]
+
+
+def count_seeds(groups: Sequence[Group]) -> tuple[int, list[str]]:
+    """Return how many seeds most groups have, and a note on each group with others."""
+    counts = [len(group.runs) for group in groups]
+    usual = Counter(counts).most_common(1)[0][0]
+    notes = [f", {k} seed{'s' if k > 1 else ''}" if k != usual else "" for k in counts]
+    return usual, notes
 
 
 def list_changes(group: Group) -> dict[str, Any]:

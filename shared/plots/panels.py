@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ PAGE = 6.2
 """Width in inches of a picture whose legend is below it. On a phone, 390 pixels wide,
 its smallest letters are about as high as small print."""
 PAGE_DPI = 170
+FIXED_SPACE = "\N{NO-BREAK SPACE}"
 LETTER = 0.075  # inches, mean width of a letter of the legend
 
 
@@ -78,7 +80,7 @@ def finish_panel(axis: Axes, title: str, across: str = "epoch") -> None:
 def finish_page_panel(axis: Axes, title: str, across: str, columns: int) -> None:
     """Finish one of some panels next to each other on a page."""
     finish_panel(axis, title, across)
-    _set_title(axis, title, int(PAGE / columns / LETTER * 0.9))
+    _set_title(axis, title, int(PAGE / columns / LETTER * 0.82), columns > 2)
 
 
 def name_epochs(axis: Axes) -> None:
@@ -139,6 +141,8 @@ def plain_text(text: str) -> str:
     return mark_missing(text).replace("$", r"\$")
 
 
-def _set_title(axis: Axes, title: str, characters: int) -> None:
-    lines = textwrap.wrap(title, characters, break_on_hyphens=False)
-    axis.set_title(plain_text("\n".join(lines)), fontsize=10)
+def _set_title(axis: Axes, title: str, characters: int, narrow: bool = False) -> None:
+    title = re.sub(r"\([^)]*\)", lambda unit: unit[0].replace(" ", FIXED_SPACE), title)
+    lines = textwrap.wrap(title, characters, break_on_hyphens=narrow)
+    text = "\n".join(lines).replace(FIXED_SPACE, " ")
+    axis.set_title(plain_text(text), fontsize=9 if narrow else 10)

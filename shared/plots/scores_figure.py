@@ -13,8 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from shared.core.statistics import LEVEL, quantile
 from shared.plots.baseline_lines import merge_baselines
-from shared.plots.colours import assign_styles
-from shared.plots.labels import label_groups
+from shared.plots.labels import count_seeds, label_groups, style_groups
 from shared.plots.outliers import (
     add_mark,
     describe_outliers,
@@ -118,13 +117,17 @@ def _draw_block(
     axis = part.subplots()
     score, data = groups[0].runs[0].score, groups[0].data
     labels, shared = label_groups(groups)
-    styles = assign_styles(group.runs[0].recipe for group in groups)
+    _, counts = count_seeds(groups)
+    labels = [label + count for label, count in zip(labels, counts, strict=True)]
+    styles = style_groups(groups)
     baselines = []
     if not title:
         owners = [group.label for group in groups]
         baselines = merge_baselines(list_baselines(groups), owners)
     near = [v for line in baselines for v in line.list_values(score.metric, "test")]
     values = [value for group in groups for value in known[group.label]]
+    for group in groups:
+        near += mean_interval(known[group.label]) or ()
     keep = find_kept(score.metric, score) if not title else "low"
     set_range(axis, values, near, keep, across=False)
     notes = [
@@ -197,11 +200,10 @@ def _draw_row(
 
 
 def _describe(groups: Sequence[Group], shared: str) -> list[str]:
-    counts = {len(group.runs) for group in groups}
-    same = f"{max(counts)} " if len(counts) == 1 else ""
+    seeds, _ = count_seeds(groups)
     lines = ["small dots: runs"]
-    if max(counts) >= FEWEST:
-        points = f"point: mean of {same}seeds, line: its 95 % interval"
+    if seeds >= FEWEST:
+        points = f"point: mean of {seeds} seeds, line: its 95 % interval"
         lines = [f"{points}, small dots: the seeds"]
     if shared:
         lines.append(f"all with {shared}")

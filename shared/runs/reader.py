@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from shared.runs.decode import (
     read_member,
     read_table,
 )
+from shared.runs.epoch_seconds import median_seconds
 from shared.tasks.kinds import read_task
 from shared.tasks.score import Score
 from shared.tasks.task import Task
@@ -330,7 +330,7 @@ def _summarise(
         row = {name: column[-1] for name, column in history.items()}
         last = {k: v if math.isfinite(v) else None for k, v in row.items()}
         facts["last"] = last | {"epoch": epochs}
-        facts["seconds_per_epoch"] = statistics.median(history["seconds"])
+        facts["seconds_per_epoch"] = median_seconds(history["seconds"])
     return facts
 
 

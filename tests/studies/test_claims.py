@@ -4,24 +4,27 @@ import math
 
 import pytest
 
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group
 from shared.runs.reader import Run
-from shared.studies.reference.claim_list import list_claims
-from shared.studies.reference.claims import (
+from shared.studies.reference.claim_checks import (
     BETTER,
-    FAILS,
-    HOLDS,
-    IN_PART,
     MUCH,
     NO_WORSE,
-    NOT_ALL_RUN,
-    NOT_RUN,
-    UNDECIDED,
     check_baseline,
     check_convergence,
     check_runs,
     check_test,
     check_weights,
+)
+from shared.studies.reference.claim_list import list_claims
+from shared.studies.reference.claims import (
+    FAILS,
+    HOLDS,
+    IN_PART,
+    NOT_ALL_RUN,
+    NOT_RUN,
+    UNDECIDED,
     combine,
     decide,
 )
@@ -31,7 +34,6 @@ from shared.studies.reference.published import (
     average,
     count_to_convergence,
     measure_rise,
-    measure_seconds,
 )
 from tests.helpers import PROJECT
 

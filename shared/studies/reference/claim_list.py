@@ -5,21 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from shared.studies.reference.claims import (
+from shared.runs.epoch_seconds import measure_seconds
+from shared.studies.reference.claim_checks import (
     BETTER,
     LITTLE,
     MUCH,
     NO_WORSE,
-    SECONDS,
-    TESTS,
-    Check,
-    Claim,
     check_convergence,
     check_every_network,
     check_runs,
     check_test,
     check_weights,
 )
+from shared.studies.reference.claims import SECONDS, TESTS, Check, Claim
 from shared.studies.reference.experiments import (
     WEATHERS,
     list_experiments,
@@ -28,7 +26,6 @@ from shared.studies.reference.experiments import (
 from shared.studies.reference.published import (
     count_to_convergence,
     measure_rise,
-    measure_seconds,
 )
 
 CONVERGES = (

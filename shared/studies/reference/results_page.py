@@ -11,10 +11,11 @@ from typing import Any
 
 from shared.compare.tables import summarise
 from shared.core.recipes import list_recipes
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group
 from shared.runs.terminal import format_score
 from shared.studies.reference.experiments import Experiment, list_experiments
-from shared.studies.reference.published import Reference, list_values, measure_seconds
+from shared.studies.reference.published import Reference, list_values
 
 FIGURES = Path(__file__).with_name("published_figures.csv")
 FAMILIES = {

@@ -141,6 +141,14 @@ def _make_run(row: dict[str, str], epochs: Rows, baselines: list[dict]) -> Run:
     return Run(Path(row["run"]), config, summary, history, "finished")
 
 
+def make_bare_group(label: str, data: str) -> Group:
+    """Return a group that knows its recipe, its flags and its data only."""
+    recipe, *flags = shlex.split(label)
+    config = {"changed": _read_flags(flags), "roles": {}, "settings": {}, "device": {}}
+    facts = {"recipe": recipe, "data": data}
+    return Group(label, data, [Run(Path(label), config, facts, {}, "finished")])
+
+
 def _read_flags(words: Sequence[str]) -> dict[str, Any]:
     """Return field name -> value of the flags of a label."""
     changed: dict[str, Any] = {}

@@ -131,11 +131,15 @@ def _draw_groups(
         scores = _list_scores(group)
         axis.errorbar(
             x, y,
-            xerr=[[x - min(paid)], [max(paid) - x]],
-            yerr=[[y - min(scores)], [max(scores) - y]],
+            xerr=_reach(x, paid), yerr=_reach(y, scores),
             fmt=MARKERS[k % len(MARKERS)], ms=7.5, color=style.light, elinewidth=1,
             mfc=style.light if group in front else "white", mew=1.4,
         )  # fmt: skip
+
+
+def _reach(mean: float, values: Sequence[float]) -> list[list[float]]:
+    """Return the distances of a mean from both ends, which rounding keeps above 0."""
+    return [[max(0.0, mean - min(values))], [max(0.0, max(values) - mean)]]
 
 
 def _list_costs(group: Group, cost: str) -> list[float]:

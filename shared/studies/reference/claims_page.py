@@ -18,7 +18,10 @@ claim with several parts *holds in part* if some parts hold and others do not. I
 verdict before all parts are run. Intervals of test scores count seeds and test
 examples, and are corrected for all comparisons on one data set. Intervals of epochs and
 seconds count seeds, and are not corrected. All of this is about these recipes, sizes
-and data.
+and data. Pictures of test scores show each recipe alone. The verdicts compare the same
+seeds and the same test examples, so they can be surer than two lines that overlap. An
+epoch's seconds are the median of those after the first, as in README.md; the figures
+here are means over the seeds, and those there are medians.
 """
 
 

@@ -37,8 +37,11 @@ HEAD = """\
 Every recipe at its defaults, and with the flags that a [claim](CLAIMS.md) needs. The
 validation part chooses the epoch. The test part is scored once, with the weights of
 that epoch. Scores are mean ± standard deviation over n seeds. Seconds per epoch: median
-of the epochs after the first. A star means that other runs of the same folder trained
-at the same time; no other load is known. Best simple model: the baseline that is best
+of the epochs after the first, then of the seeds. A star means that other runs of the
+same folder trained at the same time, here on the other core; no other load is known.
+So these seconds do not show what a technique gains: alone on a machine, bucketed
+batches are 1.8 times faster than fixed ones ([docs/kernels.md](../docs/kernels.md)).
+Best simple model: the baseline that is best
 on validation. The section of each recipe says whether the network beats it. The older
 tables in `reference/` belong to [docs/results.md](../docs/results.md).
 """

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from shared.plots.baseline_lines import BASELINE_STYLES, GREYS
 from shared.plots.colours import recipe_colour
@@ -22,6 +21,7 @@ from shared.plots.panels import (
     plain_text,
     wrap_label,
 )
+from shared.plots.scale import list_epoch_ticks
 from shared.runs.reader import read_predictions
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
             label=wrap_label(label),
         )  # fmt: skip
     axis.set_xlabel("steps ahead")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_xticks(list_epoch_ticks(targets.shape[1]))
     axis.set_ylabel(plain_text(f"mean absolute error, {_name_target(run)}"))
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)

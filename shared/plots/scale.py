@@ -70,7 +70,7 @@ def needs_log(values: Iterable[float]) -> bool:
 
 
 def list_epoch_ticks(last: int) -> list[int]:
-    """Return the epochs that are named below a panel: whole numbers, the first is 1."""
+    """Return the whole numbers that are named below a panel; the first is 1."""
     step = find_step(last)
     return list(dict.fromkeys([1, *range(step, last + 1, step)]))
 

@@ -8,6 +8,7 @@ import pytest
 from shared.plots.colours import recipe_colour
 from shared.plots.comparison_figure import draw_comparison
 from shared.plots.cost_figure import draw_cost, format_amount
+from shared.plots.curves import draw_curves
 from shared.plots.labels import label_groups, style_groups
 from shared.plots.outliers import MARK
 from shared.plots.panels import DASHES
@@ -259,3 +260,29 @@ def test_the_cost_picture_marks_a_broken_group_and_hides_no_point():
 )
 def test_costs_are_short_numbers(value, text):
     assert format_amount(value) == text
+
+
+def test_the_picture_of_a_run_names_baselines_once_and_hides_no_point():
+    baselines = [make_baseline("majority class", 0.5), make_baseline("linear", 0.85)]
+    group = make_group("imdb-gru", [GOOD], baselines=baselines)
+    figure = draw_curves(group.runs[0])
+    (axis,) = figure.axes
+    assert not axis.texts
+    assert list(axis.get_xticks()) == [1, 2, 3, 4]
+    _, entries = read_legend(figure)
+    assert entries == [
+        "training", "validation", "best epoch (4)",
+        "majority class (accuracy 0.5000, below)", "linear",
+    ]  # fmt: skip
+    assert axis.get_ylim()[0] > 0.7
+
+
+def test_an_exploded_training_loss_does_not_flatten_a_run():
+    run = make_group("imdb-gru", [(0.8, 0.82, 0.84, 0.85, 0.86, 0.87)]).runs[0]
+    run.history["loss"] = [1e9, 0.5, 0.4, 0.35, 0.3, 0.3]
+    run.history["val_loss"] = [0.6, 0.5, 0.45, 0.4, 0.4, 0.38]
+    figure = draw_curves(run)
+    axis = figure.axes[1]
+    assert axis.get_ylim()[1] < 3
+    assert len(list_marks(axis)) == 1
+    assert "training up to 1000000000" in read_legend(figure)[0].replace("\n", " ")

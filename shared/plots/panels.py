@@ -29,6 +29,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Points of the first, second, ... group of a panel."""
 PANEL = (4.6, 3.7)  # inches
 LEGEND = 2.2  # inches to the right of each row of panels
+LEGEND_LINE = 0.17  # inches
 LABEL_WIDTH, TITLE_WIDTH = 34, 52  # characters of a line
 PAGE = 6.2
 """Width in inches of a picture whose legend is below it. On a phone, 390 pixels wide,
@@ -47,6 +48,19 @@ def make_panels(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     )
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def make_room(figure: Figure) -> None:
+    """Make each row of panels at least as high as its legend."""
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    heights = [PANEL[1]] * grid.nrows
+    for axis in figure.axes:
+        if (legend := axis.get_legend()) is not None:
+            lines = sum(t.get_text().count("\n") + 1 for t in legend.get_texts())
+            row = axis.get_subplotspec().rowspan.start
+            heights[row] = max(heights[row], LEGEND_LINE * (lines + 4))
+    grid.set_height_ratios(heights)
+    figure.set_figheight(sum(heights))
 
 
 def make_page(

@@ -58,7 +58,7 @@ backtest: $(READY) ## test a forecast on several parts of its series: RUN=series
 reference: $(READY) ## train every recipe on real data, five seeds, all cores (many hours; continues where it stopped)
 	@$(BIN)/python -m shared.studies.reference $(ARGS)
 
-reference-tables: $(READY) ## write results/README.md and CLAIMS.md again from the published results
+reference-tables: $(READY) ## write the pages and pictures of the published results again
 	@$(BIN)/python -m shared.studies.reference --tables-only
 
 new-recipe: ## copy a recipe to start your own: FROM=imdb-gru NAME=imdb-gru-relu

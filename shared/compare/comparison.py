@@ -121,9 +121,7 @@ def write_comparison(
     Returns:
         The paths.
     """
-    pictures = SavedPictures(groups)
-    for ending, draw in ((".png", _draw_curves), ("-cost.png", _draw_cost)):
-        pictures.write(folder / f"{name}{ending}", draw)
+    pictures = write_pictures(groups, folder, name)
     tables = {
         ".csv": list_groups(groups),
         "-runs.csv": list_runs(groups),
@@ -133,11 +131,20 @@ def write_comparison(
         tables["-verdicts.csv"] = list_verdicts(verdicts)
     for ending, rows in tables.items():
         write_text(folder / f"{name}{ending}", to_csv(rows))
-    return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
+    return [*pictures, *(folder / f"{name}{ending}" for ending in tables)]
+
+
+def write_pictures(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
+    """Write the curves, and the scores against their cost; return both paths."""
+    pictures, paths = SavedPictures(groups), []
+    for ending, draw in ((".png", _draw_curves), ("-cost.png", _draw_cost)):
+        paths.append(folder / f"{name}{ending}")
+        pictures.write(paths[-1], draw)
+    return paths
 
 
 def _draw_curves(groups: Sequence[Group]) -> Figure:
-    from shared.plots.curves import draw_comparison  # imports matplotlib
+    from shared.plots.comparison_figure import draw_comparison  # imports matplotlib
 
     return draw_comparison(groups)
 

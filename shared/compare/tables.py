@@ -10,6 +10,7 @@ from typing import Any
 from shared.compare.verdicts import Verdict
 from shared.core.statistics import LEVEL
 from shared.runs.cost import COSTS, find_cost, find_front
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group, list_baselines
 
 
@@ -61,7 +62,7 @@ def summarise(group: Group) -> dict[str, Any]:
         row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
         row[f"{name}_sd"] = _round(_deviate(*known)) if len(known) > 1 else None
     row["parameters"] = summaries[0]["parameters"]
-    seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
+    seconds = statistics.median(map(measure_seconds, group.runs))
     row["seconds_per_epoch"] = round(seconds, 3)
     for cost in ("seconds", "peak_memory_mb"):
         mean = find_cost(group, cost)

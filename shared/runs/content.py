@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import stat
-import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from shared.runs.decode import (
     read_member,
     read_table,
 )
+from shared.runs.epoch_seconds import median_seconds
 
 CONFIG, SUMMARY, HISTORY = "config.json", "summary.json", "history.csv"
 KERNELS = "kernels.json"
@@ -153,7 +153,7 @@ def _summarise(
         row = {name: column[-1] for name, column in history.items()}
         last = {k: v if math.isfinite(v) else None for k, v in row.items()}
         facts["last"] = last | {"epoch": epochs}
-        facts["seconds_per_epoch"] = statistics.median(history["seconds"])
+        facts["seconds_per_epoch"] = median_seconds(history["seconds"])
     return facts
 
 

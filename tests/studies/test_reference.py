@@ -15,7 +15,7 @@ from shared.runs.groups import group_runs
 from shared.runs.reader import Run, find_runs, read_run
 from shared.runs.writer import RunFolder
 from shared.studies.reference import __main__ as program
-from shared.studies.reference import claims as claims_module
+from shared.studies.reference import claim_checks as claims_module
 from shared.studies.reference import experiments, results_page
 from shared.studies.reference import publish as reference_publish
 from shared.studies.reference import train_missing as reference_train
@@ -87,7 +87,7 @@ def write_run(root, recipe, seed, share=0.8, seconds=3.0, **changes):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Draw no pictures, which take most of the time."""
-    monkeypatch.setattr(reference_publish, "_draw", lambda *_: None)
+    monkeypatch.setattr(reference_publish, "draw_pictures", lambda *_: None)
 
 
 def publish_all(root, to, recipes, seeds=(0, 1, 2)):

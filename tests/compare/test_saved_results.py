@@ -14,7 +14,7 @@ from shared.compare.example_scores import read_tests
 from shared.compare.saved_tests import SavedTests
 from shared.compare.verdicts import compare_groups
 from shared.core.statistics import QUANTILES, compare_scores, quantile
-from shared.plots import cost_figure, curves
+from shared.plots import comparison_figure, cost_figure
 from shared.runs import index
 from shared.runs.groups import choose_runs, group_runs
 from tests.runs.test_damaged_runs import copy_run, edit
@@ -134,7 +134,7 @@ def test_pictures_are_drawn_again_only_if_something_has_changed(
     root, tmp_path, monkeypatch
 ):
     drawn = []
-    for module, name in ((curves, "draw_comparison"), (cost_figure, "draw_cost")):
+    for module, name in ((comparison_figure, "draw_comparison"), (cost_figure, "draw_cost")):
         real = getattr(module, name)
 
         def draw(groups, real=real, name=name):

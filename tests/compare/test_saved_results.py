@@ -134,7 +134,10 @@ def test_pictures_are_drawn_again_only_if_something_has_changed(
     root, tmp_path, monkeypatch
 ):
     drawn = []
-    for module, name in ((comparison_figure, "draw_comparison"), (cost_figure, "draw_cost")):
+    for module, name in (
+        (comparison_figure, "draw_comparison"),
+        (cost_figure, "draw_cost"),
+    ):
         real = getattr(module, name)
 
         def draw(groups, real=real, name=name):

@@ -40,6 +40,7 @@ SHORT = "RNN_RECIPES_SHORT"
 """Environment variable: train one epoch on few examples, whatever a cell says. For
 tests of notebooks; the scores say nothing then."""
 FEW = 400
+FEW_ROWS = 4_000  # of a weather record: a window is hundreds of rows long
 
 
 def train(
@@ -173,7 +174,8 @@ def _read_settings(
     if is_short and config is None:
         flags = flags | {"epochs": 1}
         if "limit" in list_names(module.Config):
-            flags = flags | {"limit": FEW}
+            is_record = list_names(module.Config) >= {"lookback", "sampling"}
+            flags = flags | {"limit": FEW_ROWS if is_record else FEW}
     words = [word for flag in flags.items() for word in _type_flag(*flag)]
     prog = Path(module.__file__).name
     typed, options = parse_recipe(module.Config, words, prog, "")

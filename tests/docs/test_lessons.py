@@ -30,6 +30,7 @@ from shared.studies.lessons.pages import (
 
 LESSONS = read_lessons()
 MOST_LINES = 90
+SCORES = ("best_validation", "last_validation", "test", "test_last_epoch")
 HEADINGS = (
     "Problem", "Command", "Picture", "Baseline", "The same in Python", "Exercise",
     "What was learnt",
@@ -126,7 +127,7 @@ def read_known_numbers(lesson) -> list[float]:
     assert rows, "run make lessons"
     groups = collections.defaultdict(list)
     for row in rows:
-        for name in ("best_validation", "last_validation", "test"):
+        for name in SCORES:
             if row[name]:
                 groups[row["part"], row["run"], row["model"], name].append(row[name])
     known = []
@@ -140,7 +141,9 @@ def read_known_numbers(lesson) -> list[float]:
 def list_unknown(text: str, known: list[float]) -> list[str]:
     """Return the numbers with four decimals, or an exponent, that no run has."""
     shown = {f"{number:.4f}" for number in known} | {f"{n:.1e}" for n in known}
-    return [n for n in re.findall(r"\d\.\d{4}\b|\d\.\de-\d+", text) if n not in shown]
+    return [
+        n for n in re.findall(r"\b\d+\.\d{4}\b|\b\d\.\de-\d+", text) if n not in shown
+    ]
 
 
 @each_lesson
@@ -165,58 +168,63 @@ def test_the_notebook_is_that_of_its_page(lesson):
     assert "".join(code[1]["source"]) == block
 
 
-def execute(lessons, folder: Path):
-    """Run the cells of notebooks in one kernel, one epoch a training."""
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Return a function that runs cells in one kernel, one epoch for each training."""
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    cells = []
-    for lesson in lessons:
-        notebook = nbformat.read(name_notebook(lesson), as_version=4)
-        cells += [cell for cell in notebook.cells if cell.cell_type == "code"]
+    monkeypatch.setenv("RNN_RECIPES_SHORT", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     elsewhere = (
         "from pathlib import Path\n"
         "from shared.commands import notebook\n"
-        f"notebook.ROOT = Path({str(folder)!r})"
+        f"notebook.ROOT = Path({str(tmp_path)!r})"
     )
-    cells.insert(1, nbformat.v4.new_code_cell(elsewhere))
-    joined = nbformat.v4.new_notebook(cells=cells)
-    # The kernel inherits the places of the tests, and no network.
-    environment = {"RNN_RECIPES_SHORT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    client = nbclient.NotebookClient(
-        joined, timeout=300, kernel_name="python3",
-        resources={"metadata": {"path": str(FOLDER / "notebooks")}},
-    )  # fmt: skip
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
+
+    def run_cells(lessons, blocks=()):
+        cells = []
+        for lesson in lessons:
+            made = nbformat.read(name_notebook(lesson), as_version=4)
+            cells += [cell for cell in made.cells if cell.cell_type == "code"]
+        cells.insert(1, nbformat.v4.new_code_cell(elsewhere))
+        cells += map(nbformat.v4.new_code_cell, blocks)
+        client = nbclient.NotebookClient(
+            nbformat.v4.new_notebook(cells=cells),
+            timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(FOLDER / "notebooks")}},
+        )
         client.execute()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    return [cell.outputs for cell in joined.cells]
+        return [cell.outputs for cell in cells]
+
+    return run_cells
+
+
+def test_the_notebooks_that_use_every_function_run(execute, tmp_path):
+    """The others: make test-slow."""
+    outputs = execute([LESSONS[0], LESSONS[6]])
+    # Set-up, the other folder, lesson 1; set-up, lesson 7 with three pictures.
+    assert [count_pictures(part) for part in outputs] == [0, 0, 1, 0, 3]
+    text = "".join(output.get("text", "") for output in outputs[2])
+    assert "epoch 1 of 1" in text
+    assert "sine-gru on sine-0.03-noise-0.1-3-ahead, seed 0" in text
+    assert len(list(tmp_path.glob("*/*/curves.png"))) == 2
+
+
+@pytest.mark.slow
+def test_all_notebooks_and_the_examples_of_the_list_run(execute, tmp_path):
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert len(blocks) == 2
+    outputs = execute(LESSONS, blocks)
+    shown = [count_pictures(part) for part in outputs]
+    assert shown == [0, 0, 1, *[0, 1] * 5, 0, 3, 2, 0]
+    assert len(list(tmp_path.glob("imdb-lstm/*/curves.png"))) == 3
 
 
 def count_pictures(outputs) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
-
-
-def test_a_notebook_runs(tmp_path):
-    """The others: make test-slow."""
-    outputs = execute(LESSONS[:1], tmp_path)
-    assert count_pictures(outputs[-1]) == 1
-    text = "".join(out.get("text", "") for out in outputs[-1])
-    assert "epoch 1 of 1" in text
-    assert "sine-gru on sine-0.03-noise-0.1-3-ahead, seed 0" in text
-    assert len(list(tmp_path.glob("sine-gru/*/curves.png"))) == 1
-
-
-@pytest.mark.slow
-def test_all_notebooks_run(tmp_path):
-    outputs = execute(LESSONS, tmp_path)
-    cells = [part for part in outputs if count_pictures(part)]
-    assert len(cells) == len(LESSONS)
-    assert count_pictures(outputs[-1]) == 3  # error by step, comparison, forecast
 
 
 def test_a_bad_input_in_a_notebook_is_one_line():

@@ -141,7 +141,7 @@ def _list_scores(lesson: Lesson, part: str, run: Run) -> list[dict[str, Any]]:
     """Return a row for the network of a run and one for each of its baselines."""
     metric = run.score.metric
     summary = run.summary
-    test = (summary["test"] or {}).get("best", {})
+    test = summary["test"] or {}
     first = {
         "lesson": lesson.number,
         "part": part.lower(),
@@ -154,7 +154,8 @@ def _list_scores(lesson: Lesson, part: str, run: Run) -> list[dict[str, Any]]:
         "best_epoch": summary["best"]["epoch"],
         "best_validation": summary["best"][f"val_{metric}"],
         "last_validation": summary["last"][f"val_{metric}"],
-        "test": test.get(f"test_{metric}"),
+        "test": test.get("best", {}).get(f"test_{metric}"),
+        "test_last_epoch": test.get("last", {}).get(f"test_{metric}"),
     }
     baselines = [
         {
@@ -163,6 +164,7 @@ def _list_scores(lesson: Lesson, part: str, run: Run) -> list[dict[str, Any]]:
             "best_validation": baseline["validation"].get(metric),
             "last_validation": "",
             "test": baseline["test"].get(metric),
+            "test_last_epoch": "",
         }
         for baseline in summary["baselines"]
     ]

@@ -54,7 +54,7 @@ def make_notebook(lesson: Lesson) -> str:
     code_cell |= {"execution_count": None, "outputs": []}
     cells = [text_cell, code_cell, *made["cells"]]
     for k, cell in enumerate(cells):
-        cell["id"] = f"cell-{k}"
+        cell["id"] = f"lesson-{lesson.number}-cell-{k}"
     notebook = {
         "cells": cells,
         "metadata": {

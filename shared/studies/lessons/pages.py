@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,8 @@ def list_programs(command: str) -> list[list[str]]:
     words = shlex.split(command, comments=True)
     if not words or words[0] != "make":
         raise UserError(f"{command}: a command of a lesson starts with make.")
+    if shutil.which("make") is None:
+        raise UserError("make is not installed; the lessons are run by it.")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     made = subprocess.run(
         ["make", "-n", f"VENV={NOWHERE}", "-o", READY, *words[1:]],

@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-first-contact bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-runs clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-first-contact bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-runs lessons clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -60,6 +60,9 @@ reference: $(READY) ## train every recipe on real data, five seeds, all cores (m
 
 reference-tables: $(READY) ## write the pages and pictures of the published results again
 	@$(BIN)/python -m shared.studies.reference --tables-only
+
+lessons: $(TEST_READY) ## run the commands of docs/lessons again, for pictures, scores and notebooks; ARGS=--no-train
+	@$(BIN)/python -m shared.studies.lessons $(ARGS)
 
 new-recipe: ## copy a recipe to start your own: FROM=imdb-gru NAME=imdb-gru-relu
 	@$(PYTHON) -m shared.commands.new_recipe --source '$(FROM)' --name '$(NAME)'

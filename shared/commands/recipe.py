@@ -86,17 +86,34 @@ def main(
                 )
             _run_seeds(path, flags, options)
             return
-        _run_to_the_end(recipe, config, run, changed, command, options)
+        run_to_the_end(recipe, config, run, changed, command, options.results_dir)
 
 
-def _run_to_the_end(
+def run_to_the_end(
     recipe: str,
     config: Any,
     run: Callable[[Any, Any], None],
     changed: dict[str, Any],
     command: str,
-    options: RunOptions,
-) -> None:
+    results_dir: Path | None = None,
+) -> Path:
+    """Train once, draw the pictures, and print the results.
+
+    Args:
+        recipe: Name with dashes.
+        config: The recipe's config, resolved.
+        run: The recipe's `run(config, folder)`.
+        changed: The flags that differ from the recipe's defaults.
+        command: The command line, for the record.
+        results_dir: Folder of all runs; None is results/runs of the project.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: On what only the data or the model show.
+        SystemExit: After Ctrl-C, with status 130.
+    """
     from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
 
@@ -106,12 +123,13 @@ def _run_to_the_end(
     config = use_available_kernel(config)
     settings = read_settings(config)
     changed = {name: settings.values[name] for name in changed}
-    root = options.results_dir or RUNS
+    root = results_dir or RUNS
     folder = RunFolder(recipe, settings, changed, command, root)
     try:
         _train_and_show(config, run, folder)
     finally:
         folder.release()  # only now may `make runs` remove the run
+    return folder.path
 
 
 def _train_and_show(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def make_console() -> Console:
     """Return a terminal that prints texts as they are, without mark-up or colours."""
-    return Console(highlight=False, markup=False, emoji=False)
+    # Jupyter would show each line as a box of its own.
+    return Console(highlight=False, markup=False, emoji=False, force_jupyter=False)
 
 
 def show_run(run: Run, earlier: Sequence[Run]) -> None:

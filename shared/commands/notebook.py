@@ -109,7 +109,7 @@ def compare(*runs: Run | str) -> None:
     """
     from shared.compare.comparison import show_groups, show_verdicts
     from shared.compare.verdicts import compare_groups
-    from shared.plots.curves import draw_comparison
+    from shared.plots.comparison_figure import draw_comparison
     from shared.runs.groups import choose_runs, group_runs
 
     if not runs:

@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.watch:
             options.to.parent.mkdir(parents=True, exist_ok=True)  # fails early
         from shared.report.collect import OWN, find_groups
-        from shared.report.matrix import REFERENCE, VerdictCache
+        from shared.report.matrix import VerdictCache
+        from shared.report.published import REFERENCE
         from shared.report.render import build_page
 
         folders = {OWN: options.results_dir, REFERENCE: options.reference}

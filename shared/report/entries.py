@@ -64,14 +64,15 @@ def choose_shown(ranked: Sequence[Entry]) -> list[Entry]:
         ranked: In the order of the page.
     """
     usual = [e for e in ranked if e.group.runs[0].state in RUNNING_FIRST]
-    own = [entry for entry in usual if entry.source != REFERENCE]
-    ordered = [*own, *(entry for entry in usual if entry not in own)]
-    first: dict[str, Entry] = {}
+    ordered = sorted(usual, key=lambda entry: entry.source == REFERENCE)  # stable
+    seen: set[str] = set()
+    leaders, others = [], []
     for entry in ordered:
-        first.setdefault(entry.group.runs[0].recipe, entry)
-    leaders = list(first.values())
-    chosen = [*leaders, *(entry for entry in ordered if entry not in leaders)]
-    return [entry for entry in ranked if entry in chosen[:MOST_SHOWN]]
+        recipe = entry.group.runs[0].recipe
+        (others if recipe in seen else leaders).append(entry)
+        seen.add(recipe)
+    chosen = {entry.label for entry in [*leaders, *others][:MOST_SHOWN]}
+    return [entry for entry in usual if entry.label in chosen]
 
 
 def name_key(run: Run) -> str:

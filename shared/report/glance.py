@@ -97,7 +97,7 @@ def describe_verdicts(
         )
         text += f"Not compared yet: with {what}. "
     if not (parts or found["unclear"]):
-        return f"{text}So nothing is shown about it.".replace(". So", ", so")
+        return "Nothing is shown yet: it was compared with no other model."
     return f"{text}The numbers are 95 % intervals of the difference."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from shared.runs.reader import PREDICTIONS
 from shared.tasks.score import Score, format_title
 
 MOST_NAMED = 6  # with more columns than these, columns have numbers
+MOST_COLUMNS = 16  # of groups
+MOST_LISTED = 12  # names in a note
 
 
 class VerdictCache:
@@ -84,7 +87,8 @@ def build_matrix(
 ) -> dict[str, Any]:
     """Arrange verdicts in rows and columns.
 
-    Groups and simple models without any comparison have no column.
+    Groups and simple models without any comparison have no column. At most
+    `MOST_COLUMNS` groups have one.
 
     Args:
         verdicts: The verdicts on `groups`.
@@ -108,10 +112,11 @@ def build_matrix(
         if not verdict.is_baseline:
             cells[*pair[::-1], False] = _build_cell(verdict, score, True)
     baselines = dict.fromkeys(v.second for v in verdicts if v.is_baseline)
-    met = {first for first, _, is_baseline in cells if not is_baseline}
+    met = Counter(first for first, _, is_baseline in cells if not is_baseline)
     compared = [name for name in labels if name in met]
+    most = sorted(compared, key=met.get, reverse=True)[:MOST_COLUMNS]
     columns = [(name, True) for name in baselines]
-    columns += [(name, False) for name in compared]
+    columns += [(name, False) for name in compared if name in most]
     is_long = len(columns) > MOST_NAMED
     numbers = {name: str(k) for k, name in enumerate(labels, start=1) if is_long}
     rows = [
@@ -122,6 +127,14 @@ def build_matrix(
         }
         for label in labels
     ]
+    if len(rows) > MOST_COLUMNS:
+        rows = [row for row in rows if any(row["cells"])]
+    notes = _list_notes(groups, published, compared)
+    if len(compared) > len(most):
+        notes.append(
+            f"Columns: the {len(most)} entries with the most comparisons. The list "
+            "below has every comparison."
+        )
     return {
         "columns": [
             {"label": name, "number": "" if is_baseline else numbers.get(name, "")}
@@ -134,7 +147,7 @@ def build_matrix(
             for verdict in verdicts
         ],
         "unit": name_unit(score),
-        "notes": _list_notes(groups, published, compared),
+        "notes": notes,
     }
 
 
@@ -176,17 +189,26 @@ def _list_notes(
             "Published runs come without their test predictions, so only the published "
             "comparisons can be shown."
         )
+    able_labels = {group.label for group in able}
     lacking = [
         group.label
         for group in groups
-        if group.label not in published and group not in able
+        if group.label not in published and group.label not in able_labels
     ]
     if lacking:
-        notes.append(f"No test predictions were saved by: {'; '.join(lacking)}.")
-    alone = [g.label for g in groups if g.label not in [*compared, *lacking]]
+        notes.append(f"No test predictions were saved by: {_join(lacking)}.")
+    seen = {*compared, *lacking}
+    alone = [group.label for group in groups if group.label not in seen]
     if alone and len(groups) > 1:
-        notes.append(f"Compared with no other recipe yet: {'; '.join(alone)}.")
+        notes.append(f"Compared with no other recipe yet: {_join(alone)}.")
     return notes
+
+
+def _join(names: Sequence[str]) -> str:
+    more = len(names) - MOST_LISTED
+    if more > 0:
+        names = [*names[:MOST_LISTED], f"{more} more"]
+    return "; ".join(names)
 
 
 def _build_cell(verdict: Verdict, score: Score, is_turned: bool) -> dict[str, str]:

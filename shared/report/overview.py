@@ -53,7 +53,7 @@ def build_picture(
     near = [value for _, _, value in marks]
     is_log = needs_log(everything)
     keep = "high" if score.higher_is_better else "low"
-    low, high = robust_range(everything, near, keep, is_log)
+    low, high = _widen(*robust_range(everything, (), keep, is_log), near, is_log)
     place = _make_scale(low, high, is_log)
     return {
         "title": f"Test {lower_title(score.metric, score.unit)}",
@@ -82,6 +82,16 @@ def build_picture(
             for group, style, values in found
         ],
     }
+
+
+def _widen(
+    low: float, high: float, near: Sequence[float], is_log: bool
+) -> tuple[float, float]:
+    """Return a range with the values that are at most its width away from it."""
+    room = high / low if is_log else high - low
+    least, most = (low / room, high * room) if is_log else (low - room, high + room)
+    close = [value for value in near if least <= value <= most]
+    return min([low, *close]), max([high, *close])
 
 
 def _make_scale(low: float, high: float, is_log: bool) -> Callable[[float], float]:

@@ -70,7 +70,9 @@ def describe_set(
     verdicts = None
     if get_verdicts and finished:
         verdicts = get_verdicts(finished, published)
-    drawn = [e for e in choose_shown(ranked) if e.group in finished]
+    shown = choose_shown(ranked)
+    switched_on = {entry.label for entry in shown}
+    drawn = [e for e in shown if e.group.runs[0].state == "finished"]
     return {
         "key": key,
         "name": name,
@@ -92,10 +94,10 @@ def describe_set(
         "groups": [
             _describe_group(f"{key}-{k}", entry.source, entry.group)
             | {"row": row, "id": entry.label, "style": entry.style}
-            | {"shown": entry in choose_shown(ranked)}
+            | {"shown": entry.label in switched_on}
             for k, (entry, row) in enumerate(zip(ranked, rows, strict=False))
         ],
-        "baselines": _list_baselines(groups),
+        "baselines": _list_baselines(groups, rows[len(groups) :]),
         "has_front": len(finished) > 1,
         "matrix": {}
         if verdicts is None
@@ -103,13 +105,18 @@ def describe_set(
     }
 
 
-def _list_baselines(groups: Sequence[Group]) -> list[dict[str, Any]]:
+def _list_baselines(
+    groups: Sequence[Group], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the baselines of all groups, each with its row of the table.
 
     Groups that read other inputs may have baselines with other scores. Their names
     then say for which groups.
+
+    Args:
+        groups: All on one data set.
+        rows: The rows of their baselines from `list_groups`.
     """
-    rows = list(list_groups(groups))[len(groups) :]
     found: dict[str, list[tuple[Group | None, dict[str, Any]]]] = {}
     for baseline, row in zip(list_baselines(groups), rows, strict=True):
         name = baseline["name"]

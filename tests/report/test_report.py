@@ -37,7 +37,6 @@ from shared.report.serve import HOST, Page, open_server
 from shared.runs.reader import describe_problems, find_runs
 from tests.compare.test_compare import make_run
 from tests.helpers import PROJECT, run_python
-from tests.report.chromium import find_chromium, start_chromium
 from tests.runs.test_runs import open_folder, row
 
 HOSTILE = "<script>alert(1)</script>"
@@ -571,15 +570,6 @@ FIND_POINT = f"""(() => {{{{
 CURVES = f"""({PANEL}?.model.renderers ?? []).filter(
   (one) => one.glyph.type === "Scatter" && !one.data_source.data.marker)"""
 COUNT_CURVES = f"{CURVES}.filter((one) => one.visible).length"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    path = find_chromium()
-    if path is None:
-        pytest.skip("needs a Chromium (on Debian: apt install chromium)")
-    with start_chromium(path, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 def show(browser, tmp_path, width=1200):

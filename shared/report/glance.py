@@ -37,7 +37,11 @@ def list_sentences(
     if len(tested) > 1:
         reached += f", on average over {len(tested)} seeds"
     others = len(groups) - 1
-    lead = "has the best validation score" if others else "is the only one finished"
+    lead = (
+        "has the best validation score"
+        if others
+        else "is the only finished recipe here"
+    )
     better = "higher" if score.higher_is_better else "lower"
     sentences = [f"{best.label} {lead}; its {reached} ({better} is better)."]
     simple = find_baseline(best)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from shared.core.roles import REPEATS
+from shared.core.roles import REPEATS, Role
 from shared.core.text import shorten
 from shared.report.published import REFERENCE
 from shared.runs.groups import Group
 
+FLAG = re.compile(r"(?<![\w-])--([\w-]+)")
 LONGEST = 60  # characters of a value
 
 
 def name_groups(pairs: Sequence[tuple[str, Group]]) -> tuple[list[str], list[str]]:
     """Return a name for each group on one data set, and what all groups share.
 
-    A flag that has one value in all groups is in no name. A published group is marked
-    only where there are also groups that are not published.
+    A flag that has one value in all groups is in no name, and neither is a flag of the
+    split, which all groups on one data set share. A published group is marked only
+    where there are also groups that are not published.
 
     Args:
         pairs: Source and group, all on one data set.
@@ -28,11 +31,14 @@ def name_groups(pairs: Sequence[tuple[str, Group]]) -> tuple[list[str], list[str
         same words.
     """
     flags = [_list_flags(group) for _, group in pairs]
-    first = flags[0] if len(flags) > 1 else {}
+    first, run = flags[0], pairs[0][1].runs[0]
+    candidates = first if len(flags) > 1 else first.keys() & run.list_names(Role.SPLIT)
     shared = [
-        key for key, value in first.items()
-        if all(key in one and str(one[key]) == str(value) for one in flags)
-    ]  # fmt: skip
+        key
+        for key in first
+        if key in candidates
+        and all(key in one and str(one[key]) == str(first[key]) for one in flags)
+    ]
     is_mixed = len({source for source, _ in pairs}) > 1
     names = []
     for (source, group), one in zip(pairs, flags, strict=True):
@@ -59,6 +65,11 @@ def format_words(flag: str, value: Any) -> str:
     if isinstance(value, bool):
         return words if value else f"no {words}"
     return f"{words} {shorten(str(value), LONGEST)}"
+
+
+def name_data(name: str) -> str:
+    """Return the name of a data set without dashes before its flags."""
+    return FLAG.sub(lambda found: found[1].replace("-", " "), name)
 
 
 def _list_flags(group: Group) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def build_picture(
         (ends of the axis, as text), `marks` (`name`, `text`, `kind` and `place`) and
         `rows` (`label`, `style`, `text`, `mean` and `seeds`). A place is in percent of
         the width, or None for a mark outside. The mean and the seeds have `place`,
-        `text` and `outside`: "", "left" or "right". None without a test score.
+        `text` and `outside`: "", "left" or "right". None without a test score,
+        or if all scores are equal.
     """
     found = [
         (group, style, values)
@@ -54,6 +55,8 @@ def build_picture(
     is_log = needs_log(everything)
     keep = "high" if score.higher_is_better else "low"
     low, high = _widen(*robust_range(everything, (), keep, is_log), near, is_log)
+    if low == high:
+        return None
     place = _make_scale(low, high, is_log)
     return {
         "title": f"Test {lower_title(score.metric, score.unit)}",
@@ -87,7 +90,12 @@ def build_picture(
 def _widen(
     low: float, high: float, near: Sequence[float], is_log: bool
 ) -> tuple[float, float]:
-    """Return a range with the values that are at most its width away from it."""
+    """Return a range with the values that are at most its width away from it.
+
+    A range without width takes all of them.
+    """
+    if low == high:
+        return min([low, *near]), max([high, *near])
     room = high / low if is_log else high - low
     least, most = (low / room, high * room) if is_log else (low - room, high + room)
     close = [value for value in near if least <= value <= most]
@@ -100,7 +108,7 @@ def _make_scale(low: float, high: float, is_log: bool) -> Callable[[float], floa
     start, width = convert(low), convert(high) - convert(low)
 
     def place(value: float) -> float:
-        share = (convert(value) - start) / width if width else 0.5
+        share = (convert(value) - start) / width
         return round(MARGIN + (100 - 2 * MARGIN) * share, 2)
 
     return place

@@ -80,6 +80,7 @@ class Panel {
       y_range: new Bokeh.Range1d({ start: 0.1, end: 1 }),
       x_axis_label: across, y_axis_label: title, output_backend: "svg",
     });
+    if (across === "epoch") plot.below[0].ticker.min_interval = 1; // no half epochs
     if (!this.isSmall) {
       plot.toolbar.logo = null;
       plot.toolbar.autohide = false;

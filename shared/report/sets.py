@@ -16,7 +16,7 @@ from shared.plots.curves import merge_metrics
 from shared.report.entries import Entry, choose_shown, name_key, rank_entries
 from shared.report.glance import list_sentences
 from shared.report.matrix import VerdictCache, build_matrix, lower_title
-from shared.report.names import name_groups
+from shared.report.names import name_data, name_groups
 from shared.report.overview import build_picture
 from shared.report.published import MARK, REFERENCE
 from shared.runs.groups import Group, list_baselines
@@ -75,11 +75,11 @@ def describe_set(
     drawn = [e for e in shown if e.group.runs[0].state == "finished"]
     return {
         "key": key,
-        "name": name,
+        "name": name_data(name),
         "kind": format_kind(first),
         "score": lower_title(score.metric, score.unit),
         "higher_is_better": score.higher_is_better,
-        "shared": shared,
+        "shared": [words for words in shared if words not in name_data(name)],
         "is_published": len(published) == len(groups),
         "sentences": list_sentences(finished, verdicts),
         "picture": build_picture([e.group for e in drawn], [e.style for e in drawn]),
@@ -178,6 +178,7 @@ def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
     return {
         "key": key,
         "label": group.label,
+        "recipe": newest.recipe,
         "source": source,
         "state": newest.state,
         "runs": [name_key(run) for run in group.runs],

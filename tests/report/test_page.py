@@ -62,6 +62,15 @@ def test_names_say_only_what_differs(tmp_path):
     assert shared == ["stop at 0.01"]
 
 
+def test_flags_of_the_split_name_the_data_set(tmp_path):
+    for share in (0.1, 0.2):
+        make_run(tmp_path / "runs", holdout=share, units=64, roles={"holdout": "split"})
+    first, second = collect(groups_in(tmp_path))["sets"]
+    assert first["name"] == "imdb (holdout 0.1)"
+    assert [group["label"] for group in second["groups"]] == ["imdb-gru, units 64"]
+    assert second["shared"] == []
+
+
 def test_a_name_says_published_only_beside_own_runs(tmp_path):
     make_run(tmp_path / "reference", "imdb-gru")
     assert name(tmp_path)[0] == ["imdb-gru"]
@@ -270,6 +279,7 @@ def test_the_answer_comes_before_the_details(browser, tmp_path):
     for recipe in ("imdb-gru", "imdb-lstm"):
         make_run(tmp_path / "runs", recipe)
     show(browser, tmp_path)
+    assert browser.evaluate(f"{PANEL}.model.below[0].ticker.min_interval") == 1
     places = [
         browser.evaluate(
             f"document.querySelector('{part}').getBoundingClientRect().top"

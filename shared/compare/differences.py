@@ -45,7 +45,7 @@ class Differences:
             sentences.append(f"{'; '.join(self.lacking)}.")
         if self.still:
             sentences.append(
-                f"Moves time and last digits only: {'; '.join(self.still)}."
+                f"Changes only the time and the last digits: {'; '.join(self.still)}."
             )
         sentences += self.unknown
         if len(self.moving) > 1:
@@ -55,7 +55,7 @@ class Differences:
                 "the difference."
             )
         if not self.moving:
-            sentences.append("Nothing differs that is known to move numbers.")
+            sentences.append("Nothing differs that is known to change the numbers.")
         return sentences
 
 

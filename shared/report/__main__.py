@@ -19,7 +19,8 @@ from shared.core.environment import PROJECT
 from shared.core.errors import UserError
 from shared.core.files import write_text
 from shared.core.flags import one_line_errors, parse
-from shared.report.matrix import OWN, REFERENCE, VerdictCache
+from shared.report.matrix import VerdictCache
+from shared.report.published import OWN, REFERENCE
 from shared.report.saved_page import read_page
 from shared.runs.reader import RUNS
 

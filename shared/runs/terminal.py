@@ -90,8 +90,8 @@ def list_better_baselines(run: Run) -> list[str]:
             continue
         if value != reached and (value > reached) == score.higher_is_better:
             sentences.append(
-                f"Not reached: {baseline['name']}, test {format_score(value)} against "
-                f"{format_score(reached)}."
+                f'The simple model "{baseline["name"]}" scores better on the test: '
+                f"{format_score(value)} against {format_score(reached)}."
             )
     return sentences
 

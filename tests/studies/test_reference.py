@@ -264,6 +264,23 @@ def test_pairs_of_claims_are_compared_and_others_stay(undrawn, tmp_path):
     assert read_reference(to) == second
 
 
+def test_every_group_is_compared_with_the_best(undrawn, tmp_path):
+    recipes = {"imdb-gru": 0.9, "imdb-bidirectional-lstm": 0.6, "imdb-gru-dropout": 0.7}
+    for recipe, share in recipes.items():
+        for seed in range(3):
+            write_run(tmp_path / "runs", recipe, seed, share)
+    reference = publish_all(tmp_path / "runs", tmp_path / "reference", [*recipes])
+    found = {
+        pair: float(row["difference"])
+        for pair, row in reference.verdicts.items()
+        if row["second_is_baseline"] == "False"
+    }
+    pairs = [("imdb-gru", "imdb-bidirectional-lstm"), ("imdb-gru", "imdb-gru-dropout")]
+    assert sorted(found) == pairs
+    assert [found[pair] for pair in pairs] == pytest.approx([0.3, 0.2], abs=0.05)
+    assert "correction for 2 pairs" in reference.verdicts[pairs[0]]["sentence"]
+
+
 def test_fewer_runs_never_replace_more(undrawn, tmp_path, capsys):
     for seed in range(3):
         write_run(tmp_path / "old", "imdb-gru", seed, 0.9)

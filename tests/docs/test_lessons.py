@@ -19,6 +19,8 @@ from shared.commands import notebook
 from shared.commands.options import parse_recipe
 from shared.core.errors import UserError
 from shared.core.flags import parse
+from shared.runs.reader import read_run
+from shared.studies.lessons import __main__ as builder
 from shared.studies.lessons.__main__ import LARGEST_PICTURE
 from shared.studies.lessons.notebooks import make_notebook, name_notebook
 from shared.studies.lessons.pages import (
@@ -225,6 +227,64 @@ def test_all_notebooks_and_the_examples_of_the_list_run(execute, tmp_path):
 
 def count_pictures(outputs) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+SMALL = (
+    "--epochs 1 --phase random --points 900 --train-points 300 "
+    "--validation-points 200 --test-points 300"
+)
+
+
+@pytest.fixture
+def small_lesson(tmp_path, monkeypatch):
+    """A page of its own, with a command of seconds."""
+    text = LESSONS[0].text.replace("make sine-gru\n", f'make sine-gru ARGS="{SMALL}"\n')
+    page = tmp_path / "1-small.md"
+    page.write_text(text.replace('"--schedule constant"', f'"{SMALL} --units 3"'))
+    monkeypatch.setattr(builder, "FOLDER", tmp_path)
+    monkeypatch.setattr(builder, "read_lessons", lambda: [read_lesson(page)])
+    return read_lesson(page)
+
+
+def test_make_lessons_runs_commands_and_keeps_picture_and_scores(
+    small_lesson, tmp_path
+):
+    pytest.importorskip("jupytext")
+    builder.main(["--keep", str(tmp_path / "kept")])
+    (first, second) = sorted(tmp_path.glob("kept/lesson-1/runs/sine-gru/*"))
+    assert small_lesson.picture.read_bytes() == (first / "curves.png").read_bytes()
+    assert name_notebook(small_lesson).is_file()
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == "network"]
+    assert [row["part"] for row in rows] == ["command", "exercise"]
+    for row, folder in zip(rows, (first, second), strict=True):
+        saved = read_run(folder)
+        assert float(row["best_validation"]) == saved.history["val_mse"][0]
+        assert float(row["test"]) == saved.summary["test"]["best"]["test_mse"]
+    assert "--units 3" in rows[1]["run"]
+    with (tmp_path / "time.csv").open(newline="") as file:
+        times = list(csv.DictReader(file))
+    assert [int(row["lesson"]) for row in times] == [1, 1]
+    assert all(int(row["cpu_seconds"]) > 0 for row in times)
+
+
+def test_make_lessons_stops_where_a_command_or_a_picture_fails(
+    small_lesson, tmp_path, capsys
+):
+    text = small_lesson.path.read_text()
+    for change, message in (
+        ((SMALL, "--epochs 0"), "stopped with status 2"),
+        ((SMALL, "--help"), "no command made results/runs"),
+    ):
+        small_lesson.path.write_text(text.replace(*change))
+        with pytest.raises(SystemExit) as stopped:
+            builder.main([])
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        builder.main(["--only", "9"])
+    assert "--only 9: takes 1 to 1" in capsys.readouterr().err
+    assert not (tmp_path / "runs.csv").exists()
 
 
 def test_a_bad_input_in_a_notebook_is_one_line():

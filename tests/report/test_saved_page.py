@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from shared.report import render, saved_page
 from shared.report.__main__ import main
-from shared.report.matrix import OWN, REFERENCE
+from shared.report.published import OWN, REFERENCE
 from shared.report.saved_page import MADE, identify
 from shared.runs import index
 from shared.runs.reader import LOCK
@@ -57,7 +57,7 @@ def test_the_page_is_built_once_and_stays_the_same(report):
     is_built, page = report()
     assert is_built
     assert report() == (False, page)
-    assert "2 runs on 1 data set" in page
+    assert "2 training runs on 1 data set" in page
 
 
 def test_each_change_builds_the_page_again(report, folders):
@@ -65,7 +65,7 @@ def test_each_change_builds_the_page_again(report, folders):
     new = copy_run(folders[OWN], 3)
     is_built, page = report()
     assert is_built
-    assert "3 runs on 1 data set" in page
+    assert "3 training runs on 1 data set" in page
     shutil.rmtree(new)
     assert report()[0]
     edit(next(folders[OWN].glob("*/*")) / "summary.json", lambda s: s.update(seconds=1))

@@ -41,11 +41,11 @@ class Curves:
 
 def find_kept(metric: str, score: Score) -> Literal["", "low", "high"]:
     """Return the end of better values, which no panel cuts off."""
-    if metric == "loss":
-        return "low"
     if metric == score.metric:
         return "high" if score.higher_is_better else "low"
-    return ""
+    if metric in ("accuracy", "macro_f1"):
+        return "high"
+    return "low" if metric in ("loss", "mae") else ""
 
 
 def set_range(

@@ -12,6 +12,8 @@ FENCE = 3.0
 """Quartile distances beyond the quartiles from which on a value is an outlier."""
 NEAR = 0.25
 """Share of the range within which a baseline still widens it."""
+NEAR_BEST = 3.0
+"""The same for the best baseline, which a reader wants to see most."""
 WIDE = 20
 """An axis is logarithmic above this ratio of highest to lowest value."""
 STEPS = (1, 2, 5)
@@ -33,7 +35,8 @@ def robust_range(
     Args:
         values: All values of the curves of the panel. NaN and infinity do not count.
         near: Baselines. One that is outside the range by up to a quarter of its width
-            widens it. A farther one does not.
+            widens it. The best one, if `keep` says which end is better, widens it by up
+            to three widths. A farther one does not.
         keep: The end that outliers do not lose: the end of the better scores.
         log: Whether the axis is logarithmic. Values of 0 or less then do not count.
 
@@ -51,7 +54,11 @@ def robust_range(
         high = high if keep == "high" else min(high, float(upper + reach))
     room = NEAR * (high - low)
     others = _list_finite(near, log)
-    close = others[(others >= low - room) & (others <= high + room)]
+    close = [*others[(others >= low - room) & (others <= high + room)]]
+    if keep and len(others):
+        best = others.max() if keep == "high" else others.min()
+        room = NEAR_BEST * (high - low)
+        close += [best] if low - room <= best <= high + room else []
     low, high = min([low, *close]), max([high, *close])
     return (float(np.exp(low)), float(np.exp(high))) if log else (low, high)
 

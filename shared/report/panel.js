@@ -6,6 +6,7 @@ const BASELINE_DASHES = ["2 3", "7 4", "7 3 2 3", "1 5", "12 5", "7 3 2 3 2 3"];
 // The three constants and `robustRange` are those of shared/plots/scale.py.
 const FENCE = 3; // quartile distances beyond the quartiles from which on a value is an outlier
 const NEAR = 0.25; // share of the range within which a baseline still widens it
+const NEAR_BEST = 3; // the same for the best baseline, which a reader wants to see most
 const WIDE = 20; // an axis is logarithmic above this ratio of highest to lowest value
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
 const coarse = window.matchMedia("(pointer: coarse)").matches;
@@ -47,7 +48,13 @@ function robustRange(values, near = [], keep = "", isLog = false) {
     if (keep !== "high") high = Math.min(high, upper + reach);
   }
   const room = NEAR * (high - low);
-  const close = listFinite(near, isLog).filter((one) => one >= low - room && one <= high + room);
+  const others = listFinite(near, isLog);
+  const close = others.filter((one) => one >= low - room && one <= high + room);
+  if (keep && others.length) {
+    const best = keep === "high" ? Math.max(...others) : Math.min(...others);
+    const more = NEAR_BEST * (high - low);
+    if (best >= low - more && best <= high + more) close.push(best);
+  }
   low = Math.min(low, ...close);
   high = Math.max(high, ...close);
   return isLog ? [Math.exp(low), Math.exp(high)] : [low, high];

@@ -44,6 +44,14 @@ def test_a_near_baseline_widens_the_range_and_a_far_one_does_not():
     assert robust_range(values, near=[5.1, -1.1, math.nan]) == (0, 4)
 
 
+def test_the_best_baseline_is_shown_from_farther_away():
+    values = [0.0, 1, 2, 3, 4]
+    assert robust_range(values, near=[-12.0, -20], keep="high") == (-12, 4)
+    assert robust_range(values, near=[-12.1, -20], keep="high") == (0, 4)
+    assert robust_range(values, near=[16.0, 20], keep="low") == (0, 16)
+    assert robust_range(values, near=[-12.0, 16]) == (0, 4)  # nobody knows the best
+
+
 def test_a_logarithmic_range_is_by_ratios():
     values = [1, 10, 100, 1000, 10_000]
     low, high = robust_range(values, log=True)

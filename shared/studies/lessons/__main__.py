@@ -39,7 +39,7 @@ from shared.studies.lessons.pages import (
     read_lessons,
 )
 
-LARGEST_PICTURE = 120_000  # bytes
+LARGEST_PICTURE = 150_000  # bytes
 RESULTS = "results"  # first part of the places that the pages name
 PICTURES = {
     "-m shared.compare": "comparisons",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.commands.options import RunOptions, parse_recipe
+from shared.commands.resume import carry_on, check_settings, list_resumed_changes
 from shared.core.backend import (
     import_keras,
     limit_threads,
@@ -29,7 +30,7 @@ from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
-    from shared.runs.writer import RunFolder
+    from shared.runs.writer import RunFolder, Start
 
 Config = TypeVar("Config")
 
@@ -62,6 +63,14 @@ def main(
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
         limit_threads(options.threads or read_threads())
+        start = None
+        if options.resume is not None:
+            typed, start = carry_on(
+                recipe,
+                options.resume,
+                config_type(),
+                lambda usual: parse_recipe(config_type, flags, path.name, "", usual)[0],
+            )
         config = resolve_config(typed)
         if options.kernels:
             from shared.kernels.table import show_kernels
@@ -69,6 +78,9 @@ def main(
             show_kernels(typed)
             return
         changed = list_changes(typed, config_type())
+        if start is not None:
+            check_settings(config, start)
+            changed = list_resumed_changes(config, config_type(), start.parent)
         check_place(options.results_dir or RUNS)
         if options.seeds is not None:
             if options.workers > 1 and changed.get("kernel") == "auto":
@@ -79,7 +91,7 @@ def main(
                 )
             _run_seeds(path, flags, options)
             return
-        _run_to_the_end(recipe, config, run, changed, command, options)
+        _run_to_the_end(recipe, config, run, changed, command, options, start)
 
 
 def _run_to_the_end(
@@ -89,6 +101,7 @@ def _run_to_the_end(
     changed: dict[str, Any],
     command: str,
     options: RunOptions,
+    start: Start | None = None,
 ) -> None:
     from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
@@ -99,7 +112,8 @@ def _run_to_the_end(
     settings = read_settings(config)
     changed = {name: settings.values[name] for name in changed}
     root = options.results_dir or RUNS
-    folder = RunFolder(recipe, settings, changed, command, root)
+    every = options.checkpoint_every
+    folder = RunFolder(recipe, settings, changed, command, root, start, every)
     try:
         _train_and_show(config, run, folder)
     finally:

@@ -8,6 +8,7 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `kernels.json`: the kernel planned for each recurrent layer, and the one that ran;
 - `best.keras`: the model of the best epoch on validation;
 - `predictions.npz`: its test predictions, those of the baselines, and the targets;
+- `checkpoint.npz`: what `--resume` needs, of the latest epoch that has one;
 - `latest.npz`: of a weather record, the last rows, from which a forecast can start;
 - `curves.png`: score and loss; forecasts have more pictures.
 
@@ -29,7 +30,7 @@ import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from filelock import FileLock
@@ -62,6 +63,21 @@ if TYPE_CHECKING:
     from shared.data.splits import Examples, Splits
 
 Row = dict[str, Any]
+
+
+class Start(Protocol):
+    """Where a training begins, if it is not at first weights of its own."""
+
+    def prepare(self, data: Splits, model: keras.Model) -> None:
+        """Check data and model before the folder is written; UserError if unfit."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `config.json` records of it."""
+
+    def begin(self, model: keras.Model, recorder: Any) -> int:
+        """Set the training up. Returns how many epochs need no training."""
+
+
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 LONGEST_NOTE = 10_000  # characters
 
@@ -76,6 +92,8 @@ class RunFolder:
         changed: dict[str, Any],
         command: str,
         root: Path = RUNS,
+        start: Start | None = None,
+        checkpoint_every: int | None = None,
     ) -> None:
         """Keep what `open` will write.
 
@@ -85,12 +103,17 @@ class RunFolder:
             changed: The flags that differ from the recipe's defaults.
             command: The command line that made this run.
             root: Folder of all runs.
+            start: Where the training begins; None: at its own first weights.
+            checkpoint_every: Epochs from one checkpoint to the next; 0: none; None: as
+                often as they take little time.
         """
         self.recipe = recipe
         self.settings = settings
         self.changed = changed
         self.command = command
         self.root = root
+        self.start = start
+        self.checkpoint_every = checkpoint_every
         self.path: Path | None = None
         self.summary: dict[str, Any] = {}
 
@@ -115,9 +138,12 @@ class RunFolder:
             model: A compiled model. Its size and compilation are recorded.
 
         Raises:
-            UserError: If the model or the targets do not fit the task.
+            UserError: If the model or the targets do not fit the task, or the run that
+                this one starts from.
         """
         check_model(model, data)
+        if self.start is not None:
+            self.start.prepare(data, model)
         self.task = data.task
         self.baselines = list(baselines)
         identity = {
@@ -141,6 +167,7 @@ class RunFolder:
             "data_facts": facts,
             "jit_compile": bool(model.jit_compile),
             "command": self.command,
+            **(self.start.describe() if self.start else {}),
             **describe_environment(),
         }
         self.summary = identity | {

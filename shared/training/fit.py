@@ -54,6 +54,7 @@ def fit(
         batch_size=training.batch_size,
         patience=training.patience,
         stop_at=training.stop_at,
+        callbacks=callbacks,
     )
     choice = _set_up_kernel(model, training, layer, folder)
     if plans := plan_run(model, data, choice):
@@ -65,7 +66,7 @@ def fit(
         called.insert(0, ProgressLine(training.epochs))
     if plans:
         called.append(KernelRecord(plans, folder))
-    _fit(model, data, training, called)
+    _fit(model, data, training, called, recorder)
     return recorder
 
 
@@ -112,6 +113,7 @@ def _fit(
     data: Splits,
     training: TrainingConfig,
     callbacks: list[keras.callbacks.Callback],
+    recorder: Recorder | None = None,
 ) -> dict[str, list[float]]:
     import keras
 
@@ -119,12 +121,16 @@ def _fit(
         schedule = keras.callbacks.LearningRateScheduler(_cosine(training))
         callbacks = [schedule, *callbacks]
     _create_variables(model, data)
+    trained = 0
+    if recorder is not None and recorder.folder.start is not None:
+        trained = recorder.folder.start.begin(model, recorder)
     validation = feed(data.validation, training.batch_size)
     history = model.fit(
-        **feed(data.train, training.batch_size, shuffle_seed=training.seed),
+        **feed(data.train, training.batch_size, training.seed, trained),
         validation_data=validation["x"]
         if "y" not in validation
         else (validation["x"], validation["y"]),
+        initial_epoch=trained,
         epochs=training.epochs,
         class_weight=data.class_weights,
         shuffle="y" in validation,  # a stream of windows is shuffled already

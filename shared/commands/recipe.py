@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.commands.fine_tune import find_source, name_run, read_weights
 from shared.commands.options import RunOptions, parse_recipe
 from shared.commands.resume import carry_on, check_settings, list_resumed_changes
 from shared.core.backend import (
@@ -30,7 +31,9 @@ from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
-    from shared.runs.writer import RunFolder, Start
+    from shared.runs.lineage import Start
+    from shared.runs.reader import Run
+    from shared.runs.writer import RunFolder
 
 Config = TypeVar("Config")
 
@@ -63,7 +66,7 @@ def main(
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
         limit_threads(options.threads or read_threads())
-        start = None
+        start = source = None
         if options.resume is not None:
             typed, start = carry_on(
                 recipe,
@@ -71,6 +74,8 @@ def main(
                 config_type(),
                 lambda usual: parse_recipe(config_type, flags, path.name, "", usual)[0],
             )
+        else:
+            typed, source = find_source(typed, options.results_dir or RUNS)
         config = resolve_config(typed)
         if options.kernels:
             from shared.kernels.table import show_kernels
@@ -89,9 +94,12 @@ def main(
                     "trainings at a time would disturb the measurement. Name a kernel, "
                     "or omit --workers."
                 )
+            if source is not None:  # its newest run may become one of these
+                flags = drop_flags(flags, ["--from", "--from-run"])
+                flags += ["--from", name_run(source)]
             _run_seeds(path, flags, options)
             return
-        _run_to_the_end(recipe, config, run, changed, command, options, start)
+        _run_to_the_end(recipe, config, run, changed, command, options, start, source)
 
 
 def _run_to_the_end(
@@ -102,6 +110,7 @@ def _run_to_the_end(
     command: str,
     options: RunOptions,
     start: Start | None = None,
+    source: Run | None = None,
 ) -> None:
     from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
@@ -112,6 +121,8 @@ def _run_to_the_end(
     settings = read_settings(config)
     changed = {name: settings.values[name] for name in changed}
     root = options.results_dir or RUNS
+    if source is not None:
+        start = read_weights(source)
     every = options.checkpoint_every
     folder = RunFolder(recipe, settings, changed, command, root, start, every)
     try:

@@ -27,6 +27,7 @@ from shared.runs.groups import (
     keep_newest,
     list_baselines,
 )
+from shared.runs.lineage import find_counted
 from shared.runs.reader import Run, format_kernels, read_kernels, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
@@ -80,7 +81,11 @@ def find_groups(
     notes = []
     if empty := sum(not run.history for runs in found.values() for run in runs):
         notes.append(f"Not shown: runs that hold no epoch yet ({empty}).")
-    repeats = sum(map(len, found.values())) - empty - len(everything)
+    with_epochs = [[run for run in runs if run.history] for runs in found.values()]
+    carried_on = sum(len(runs) - len(find_counted(runs)) for runs in with_epochs)
+    if carried_on:
+        notes.append(f"Not shown: runs that a later one carries on ({carried_on}).")
+    repeats = sum(map(len, found.values())) - empty - carried_on - len(everything)
     if repeats:
         notes.append(f"Not shown: older repeats of a seed ({repeats}).")
     if dropped := len(everything) - len(chosen):
@@ -123,7 +128,7 @@ def name_key(run: Run) -> str:
 
 
 def _keep(runs: Iterable[Run]) -> list[Run]:
-    with_epochs = [run for run in runs if run.history]
+    with_epochs = find_counted(run for run in runs if run.history)
     finished = keep_newest(run for run in with_epochs if run.state == "finished")
     stopped = keep_newest(
         run for run in with_epochs if run.state in ("interrupted", "failed")

@@ -1,15 +1,30 @@
-"""Runs that carry on other runs: what they record, and which of them count."""
+"""Runs that start from other runs: what they record, and which of them count."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.core.errors import UserError
 from shared.runs.reader import Run
 
 if TYPE_CHECKING:
+    import keras
+
     from shared.data.splits import Splits
+
+
+class Start(Protocol):
+    """Where a training begins, if it is not at first weights of its own."""
+
+    def prepare(self, data: Splits, model: keras.Model) -> None:
+        """Check data and model before the folder is written; UserError if unfit."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `config.json` records of it."""
+
+    def begin(self, model: keras.Model, recorder: Any) -> int:
+        """Set the training up. Returns how many epochs need no training."""
 
 
 def list_parents(run: Run) -> list[str]:
@@ -17,15 +32,19 @@ def list_parents(run: Run) -> list[str]:
     return list(run.config.get("resumed", {}).get("parents", []))
 
 
-def drop_superseded(runs: Iterable[Run]) -> list[Run]:
-    """Return runs without those that a finished one of them carries on.
+def find_counted(runs: Iterable[Run], others: Iterable[Run] = ()) -> list[Run]:
+    """Return runs without those that a finished run carries on.
 
-    Such a run holds all epochs of its parents. Both together would count twice.
+    That run holds all epochs of its parents. Both together would count twice.
+
+    Args:
+        runs: Some of them may be parents.
+        others: More runs that may carry them on.
     """
     runs = list(runs)
     superseded = {
         (run.recipe, parent)
-        for run in runs
+        for run in [*runs, *others]
         if run.state == "finished"
         for parent in list_parents(run)
     }

@@ -30,7 +30,7 @@ import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -61,23 +61,9 @@ if TYPE_CHECKING:
 
     from shared.baselines.baseline import Baseline
     from shared.data.splits import Examples, Splits
+    from shared.runs.lineage import Start
 
 Row = dict[str, Any]
-
-
-class Start(Protocol):
-    """Where a training begins, if it is not at first weights of its own."""
-
-    def prepare(self, data: Splits, model: keras.Model) -> None:
-        """Check data and model before the folder is written; UserError if unfit."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `config.json` records of it."""
-
-    def begin(self, model: keras.Model, recorder: Any) -> int:
-        """Set the training up. Returns how many epochs need no training."""
-
-
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 LONGEST_NOTE = 10_000  # characters
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from tyro.conf import arg
+
 from shared.core.backend import Precision
 from shared.core.context import Context, Jit
 from shared.core.errors import UserError, check_at_least
@@ -49,6 +51,11 @@ class TrainingConfig:
     scale."""
     stop_at: Annotated[float | None, Role.TRAINING, EndsTraining()] = None
     """Stop once the validation score is this good or better; None: never."""
+    from_run: Annotated[
+        str | None, Role.TRAINING, arg(name="from", aliases=["--from-run"])
+    ] = None
+    """Begin with the trained weights of this run: its folder, or a recipe for its
+    newest run. Layers that do not fit keep their first weights, and are named."""
     seed: Annotated[int, Role.SEED] = 0
     """Sets the split (or the generated data), the first weights, the order of batches
     and dropout."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -20,13 +22,13 @@ import numpy as np
 
 from shared.core.backend import limit_threads
 from shared.runs.checkpoint import read_checkpoint
-from shared.runs.reader import Run, find_runs, read_predictions
+from shared.runs.reader import Run, find_runs, format_kernels, read_predictions
 from shared.training.checkpoint import CheckpointWriter
 from tests.recipes.own_texts import train_texts
 from tests.recipes.own_writings import train_writer
-from tests.recipes.training_runs import train_reviews, train_series
+from tests.recipes.training_runs import _train, train_reviews, train_series
 
-EPOCHS, STOP = 5, 3
+EPOCHS, STOP = 4, 3
 REVIEWS, SERIES, TEXTS, WRITERS = train_reviews, train_series, train_texts, train_writer
 DROPOUT = ["--dropout", "0.2", "--recurrent-dropout", "0.3"]
 XLA = ["--jit", "on"]
@@ -110,14 +112,37 @@ CASES = {
 @contextlib.contextmanager
 def stop_after(epoch: int):
     """Let Ctrl-C come after an epoch and its checkpoint."""
+
+    def stop(recorder) -> None:
+        raise KeyboardInterrupt
+
+    with call_after(epoch, stop):
+        yield
+
+
+@contextlib.contextmanager
+def copy_after(epoch: int, place: Path):
+    """Copy the run folder after an epoch, as a kill would leave it at that moment."""
+
+    def copy(recorder) -> None:
+        path = recorder.folder.path
+        shutil.copytree(path, place / path.parent.name / path.name)
+
+    with call_after(epoch, copy):
+        yield
+
+
+@contextlib.contextmanager
+def call_after(epoch: int, call: Callable):
+    """Call a function with the record after an epoch and its checkpoint."""
     write = CheckpointWriter.epoch_ended
 
-    def write_and_stop(self, recorder, is_last):
+    def write_and_call(self, recorder, is_last):
         write(self, recorder, is_last)
         if len(recorder.rows) == epoch:
-            raise KeyboardInterrupt
+            call(recorder)
 
-    with mock.patch.object(CheckpointWriter, "epoch_ended", write_and_stop):
+    with mock.patch.object(CheckpointWriter, "epoch_ended", write_and_call):
         yield
 
 
@@ -125,32 +150,30 @@ def train(case: str, folder: Path, *flags: str) -> Run:
     """Train a case on its tiny data; a run that is stopped is returned too."""
     train_small, own = CASES[case]
     recipe = case.partition(",")[0].replace("-", "_")
-    before = {run.path for run in find_runs(folder / "runs")}
-    with contextlib.suppress(SystemExit):
-        train_small(recipe, folder, *own, *flags)
-    (run,) = [run for run in find_runs(folder / "runs") if run.path not in before]
-    return run
+    return train_small(recipe, folder, *own, *flags)
 
 
-def carry_on(run: Run, *flags: str) -> Run:
-    """Run the recipe of a run with `--resume`; return the new run."""
-    from tests.recipes.training_runs import _train
+def carry_on(run: Run, root: Path, *flags: str) -> Run:
+    """Run the recipe of a run with `--resume`; return the new run.
 
-    root = run.path.parent.parent.parent
-    return _train(
-        run.recipe.replace("-", "_"), root, ["--resume", str(run.path), *flags]
-    )
+    Args:
+        run: It is only read.
+        root: The new run is in `runs` below it.
+        flags: More flags.
+    """
+    stem = run.recipe.replace("-", "_")
+    return _train(stem, root, ["--resume", str(run.path), *flags])
 
 
 def try_case(case: str, folder: Path) -> tuple[Run, Run, Run]:
-    """Return a run never stopped, one stopped after `STOP` epochs, and its child."""
+    """Return a run never stopped, its copy after `STOP` epochs, and its child."""
     flags = ["--epochs", str(EPOCHS), "--checkpoint-every", "1"]
-    whole = train(case, folder, *flags)
-    with stop_after(STOP):
-        stopped = train(case, folder, *flags)
+    with copy_after(STOP, folder / "stopped"):
+        whole = train(case, folder, *flags)
+    (stopped,) = find_runs(folder / "stopped")
     assert stopped.state == "interrupted", stopped.state
     assert stopped.summary["epochs"] == STOP
-    return whole, stopped, carry_on(stopped, "--checkpoint-every", "1")
+    return whole, stopped, carry_on(stopped, folder, "--checkpoint-every", "1")
 
 
 def list_differences(whole: Run, resumed: Run) -> list[str]:
@@ -213,8 +236,6 @@ def main(cases: list[str]) -> None:
                 with contextlib.redirect_stdout(io.StringIO()):
                     whole, _, resumed = try_case(case, Path(place))
                 found = list_differences(whole, resumed)
-                from shared.runs.reader import format_kernels
-
                 kernel = format_kernels(resumed.path) or "none"
             except BaseException:
                 traceback.print_exc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 from collections.abc import Sequence
@@ -182,9 +183,14 @@ def restore_callbacks(
 
 
 def _read_numbers(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """Return the attributes of a callback that are plain numbers or None."""
-    numbers = {}
+    """Return the attributes of a callback that are plain numbers or None.
+
+    Arguments of the constructor are left out, since they do not change, or follow.
+    """
+    numbers, given = {}, inspect.signature(type(callback).__init__).parameters
     for name, value in vars(callback).items():
+        if name in given:
+            continue
         if isinstance(value, float | np.floating):
             numbers[name] = float(value).hex()
         elif isinstance(value, bool | int) or value is None:

@@ -237,7 +237,7 @@ def main(cases: list[str]) -> None:
                     whole, _, resumed = try_case(case, Path(place))
                 found = list_differences(whole, resumed)
                 kernel = format_kernels(resumed.path) or "none"
-            except BaseException:
+            except (Exception, SystemExit):
                 traceback.print_exc()
                 found, kernel = ["failed"], ""
             result = ", ".join(found) or "the same bits"

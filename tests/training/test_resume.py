@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from shared.runs.reader import LOCK, read_run
 from shared.runs.writer import _lock
 from shared.tasks.score import Score
 from shared.training.checkpoint import is_due
-from tests.helpers import RECIPES
+from tests.helpers import RECIPES, start
 from tests.recipes.training_runs import mark_slow
 from tests.toy.train import toy_recipes, train_toy
 from tests.training.resuming import (
@@ -321,3 +324,38 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         write_checkpoint(path, found)
     assert (path / CHECKPOINT).read_bytes() == before
     assert not list(path.glob(".part-*"))
+
+
+WRITES = """
+import sys
+from pathlib import Path
+import numpy as np
+from shared.runs.checkpoint import Checkpoint, Facts, RandomState, write_checkpoint
+state = RandomState(python_place=0, python_gauss=None, numpy_place=0,
+                    numpy_has_gauss=0, numpy_gauss="0x0p+0")
+for epoch in range(1, 10**9):
+    facts = Facts(version=1, epoch=epoch, best_epoch=None, seconds=0.0, random=state,
+                  callbacks=[])
+    arrays = {"model": [np.full(300_000, epoch)], "optimizer": [np.full(9, epoch)],
+              "best": [], "random": [np.full(624, epoch, np.uint32)] * 2}
+    write_checkpoint(Path(sys.argv[1]), Checkpoint(facts, arrays))
+    print(epoch, flush=True)
+"""
+
+
+def test_a_kill_leaves_a_whole_checkpoint(tmp_path):
+    random = np.random.default_rng(0)
+    for attempt in range(5):
+        place = tmp_path / str(attempt)
+        place.mkdir()
+        command = [sys.executable, "-c", WRITES, str(place)]
+        process = start(command, stdout=subprocess.PIPE, text=True)
+        written = [int(process.stdout.readline()) for _ in range(2)][-1]
+        time.sleep(random.uniform(0, 0.2))
+        process.kill()
+        process.wait()
+        found = read_checkpoint(place)
+        epoch = found.facts.epoch
+        assert epoch >= written
+        arrays = [array for kind in found.arrays.values() for array in kind]
+        assert {int(value) for array in arrays for value in array} == {epoch}

@@ -124,7 +124,7 @@ def list_layers(model: keras.Model, vocabulary: Vocabulary | None) -> list[Layer
     meaning = vocabulary.sha256 if vocabulary else sizes
     tokens: Keys = []
     if vocabulary is not None:
-        tokens = [f"<{k}>" for k in range(FIRST_TOKEN)] + list(vocabulary.tokens)
+        tokens = [*range(FIRST_TOKEN), *vocabulary.tokens]
     found, counts = [], {}
     for layer in model.layers:
         variables = list(layer.trainable_variables)

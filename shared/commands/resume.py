@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.core.environment import list_versions
+from shared.compare.differences import is_same_code
+from shared.core.environment import list_versions, read_commit
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.roles import SAME_TRAINING, Flag, list_flags, read_settings
 from shared.core.text import shorten
@@ -107,7 +108,20 @@ def carry_on(
     if missing:
         flags = ", ".join(format_value(name, value) for name, value in missing.items())
         print(f"The run is older than some flags. Their defaults are used: {flags}.")
+    _compare_code(parent)
     return parse(config), Resume(parent, checkpoint)
+
+
+def _compare_code(run: Run) -> None:
+    """Print a line if the code has changed since a run."""
+    before, now = (
+        (code or {}).get("commit") for code in (run.config["code"], read_commit())
+    )
+    if before and now and before != now and not is_same_code(before, now):
+        print(
+            f"The code has changed since that run (commits {before[:7]} and {now[:7]}),"
+            " so the numbers may not be those of a run that never stopped."
+        )
 
 
 def check_settings(config: Any, start: Resume) -> None:

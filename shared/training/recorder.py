@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -131,6 +132,7 @@ class Recorder(keras.callbacks.Callback):
         if self.earlier is not None:
             restore_callbacks(self.callbacks, self.earlier)
             restore_random(self.earlier)
+            self.earlier = replace(self.earlier, arrays={})  # frees the memory
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the clock of an epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import UserError
@@ -74,6 +75,7 @@ class Resume:
         write_checkpoint(recorder.folder.path, self.checkpoint)
         name = shorten(self.parent.path.name)
         print(f"Carries on {name} after its epoch {self.epoch}.")
+        self.checkpoint = replace(self.checkpoint, arrays={})  # frees the memory
         return self.epoch
 
 

@@ -89,7 +89,8 @@ def list_variables(model: keras.Model) -> dict[str, list[keras.Variable]]:
 
     Those of the model include the states of its random generators.
     """
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # a scaled loss (Keras 3.15) would lose its state
+        model.optimizer.build(model.trainable_variables)
     return {"model": model.variables, "optimizer": model.optimizer.variables}
 
 

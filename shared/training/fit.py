@@ -147,7 +147,8 @@ def _create_variables(model: keras.Model, data: Splits) -> None:
     """
     import numpy as np
 
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # a scaled loss (Keras 3.15) would lose its state
+        model.optimizer.build(model.trainable_variables)
     targets = data.train.targets[:1]
     shape = model.output_shape
     if None in shape[1:]:  # texts of any length

@@ -119,7 +119,8 @@ def _run_to_the_end(
     set_up_numbers(read_settings(config).values.get("precision", "float32"))
     config = use_available_kernel(config)
     settings = read_settings(config)
-    changed = {name: settings.values[name] for name in changed}
+    if start is None:
+        changed = {name: settings.values[name] for name in changed}
     root = options.results_dir or RUNS
     if source is not None:
         start = read_weights(source)

@@ -167,7 +167,7 @@ def list_resumed_changes(config: Any, default: Any, parent: Run) -> dict[str, An
             changed[name] = value
             if value == usual[name]:
                 del changed[name]
-    return {name: values[name] for name in changed if name in values}
+    return {name: value for name, value in changed.items() if name in values}
 
 
 def _check_length(training: TrainingConfig, start: Resume) -> None:

@@ -68,14 +68,15 @@ def read_weights(run: Run) -> FineTune:
     from shared.training.fine_tune import FineTune, read_source
 
     vocabulary = None
-    sha256 = run.config["data_facts"].get("vocabulary_sha256")
-    if sha256 is not None:
+    parts = [p for p in run.config["data_facts"].values() if isinstance(p, dict)]
+    hashes = [p["vocabulary_sha256"] for p in parts if "vocabulary_sha256" in p]
+    if hashes:
         try:
             text = (run.path / VOCABULARY).read_text(encoding="utf-8")
             vocabulary = Vocabulary.from_text(text)
         except (OSError, ValueError):
             vocabulary = None
-        if vocabulary is None or vocabulary.sha256 != sha256:
+        if vocabulary is None or vocabulary.sha256 != hashes[0]:
             raise UserError(
                 f"--from {shorten(str(run.path))}: its {VOCABULARY} is missing or "
                 "damaged, so its tokens are not known. Name a run that has finished."

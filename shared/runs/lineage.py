@@ -60,7 +60,13 @@ def check_same_data(run: Run, data: Splits) -> None:
     sizes = run.config["data_facts"].get("examples", {})
     now = {part: len(getattr(data, part)) for part in sizes}
     sha256 = data.facts.get("sha256", "")
-    if (data.data, sha256, now) != (run.data, run.data_hash, sizes):
+    tested = run.config["data_facts"].get("test_sha256")
+    if (data.data, sha256, now, data.facts.get("test_sha256")) != (
+        run.data,
+        run.data_hash,
+        sizes,
+        tested,
+    ):
         raise UserError(
             f"{run.path}: was trained on {_format_data(run.data, run.data_hash, sizes)}"
             f". The data found now are {_format_data(data.data, sha256, now)}. Use "

@@ -104,7 +104,7 @@ def test_tokens_keep_their_vectors_on_other_texts(tmp_path, undrawn, capsys):
     table = write_table(tmp_path / "other.csv", rows)
     flags = ["--file", str(table), "--text", "review", "--label", "stars", *FROZEN]
     child = train_texts("text_gru", tmp_path, *flags, "--from", str(source.path))
-    before, after = (read_weights(run, "words")[0] for run in (source, child))
+    before, after = (read_weights(run, "tokens")[0] for run in (source, child))
     olds, news = read_vocabulary(source), read_vocabulary(child)
     assert olds != news
     shared = set(olds) & set(news)
@@ -113,7 +113,7 @@ def test_tokens_keep_their_vectors_on_other_texts(tmp_path, undrawn, capsys):
     for token in shared:
         old, new = 4 + olds.index(token), 4 + news.index(token)
         assert np.array_equal(before[old], after[new])
-    rows = f"words: {4 + len(shared)} of {4 + len(news)} rows"
+    rows = f"tokens: {4 + len(shared)} of {4 + len(news)} rows"
     assert rows in capsys.readouterr().out
 
 

@@ -33,6 +33,13 @@ class RunOptions:
     threads: Annotated[int | None, Role.COMPUTATION] = None
     """Number of cores to use; None takes all (with --workers: an equal share each)."""
 
+    resume: Annotated[Path | None, Role.OUTPUT] = None
+    """Carry on the training of this run folder, in a new folder, with its settings. A
+    larger --epochs goes beyond its end."""
+    checkpoint_every: Annotated[int | None, Role.OUTPUT] = None
+    """Epochs from one checkpoint for --resume to the next; 0: none. None: every epoch
+    where that takes at most 2 % of the time, else fewer; the last epoch always."""
+
     def validate(self) -> None:
         """Refuse values that cannot work.
 
@@ -40,6 +47,12 @@ class RunOptions:
             UserError: With the flag, what it takes and how to fix it.
         """
         check_at_least(self, {"workers": 1, "threads": 1}, MOST_CORES)
+        check_at_least(self, {"checkpoint_every": 0})
+        if self.resume is not None and self.seeds is not None:
+            raise UserError(
+                "--resume with --seeds: a run has one seed. Omit --seeds, and resume "
+                "each run by its folder."
+            )
         if self.seeds is not None:
             parse_seeds(self.seeds)
         if self.workers > 1 and self.seeds is None:
@@ -50,9 +63,21 @@ class RunOptions:
 
 
 def parse_recipe(
-    config_type: type[Config], flags: Sequence[str], prog: str, description: str
+    config_type: type[Config],
+    flags: Sequence[str],
+    prog: str,
+    description: str,
+    usual: Config | None = None,
 ) -> tuple[Config, RunOptions]:
-    """Return the recipe's own flags and those that every recipe has."""
+    """Return the recipe's own flags and those that every recipe has.
+
+    Args:
+        config_type: The recipe's dataclass.
+        flags: As typed.
+        prog: Name of the program for `--help`.
+        description: Of the program for `--help`.
+        usual: Values of the flags that were not typed; None: the recipe's defaults.
+    """
     # A subclass, since tyro reads the help of a flag where its class is written.
     both = dataclasses.make_dataclass(
         "Options",
@@ -64,8 +89,10 @@ def parse_recipe(
     ranks = {name: _rank(getattr(config_type, name, None)) for name in known}
     # The groups of `--help` come in the order of the fields.
     both.__dataclass_fields__ = {n: known[n] for n in sorted(known, key=ranks.get)}
-    parsed = parse(both, flags, prog, description)
     names = [field.name for field in dataclasses.fields(config_type)]
+    values = {} if usual is None else {name: getattr(usual, name) for name in names}
+    default = None if usual is None else both(**values)
+    parsed = parse(both, flags, prog, description, default)
     config = config_type(**{name: getattr(parsed, name) for name in names})
     return config, parsed.run
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.commands.fine_tune import find_source, name_run, read_weights
 from shared.commands.options import RunOptions, parse_recipe
+from shared.commands.resume import carry_on, check_settings, list_resumed_changes
 from shared.core.backend import (
     import_keras,
     limit_threads,
@@ -30,6 +32,8 @@ from shared.core.waiting import say_while
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
+    from shared.runs.lineage import Start
+    from shared.runs.reader import Run
     from shared.runs.writer import RunFolder
 
 Config = TypeVar("Config")
@@ -64,6 +68,16 @@ def main(
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
         limit_threads(options.threads or read_threads())
+        start = source = None
+        if options.resume is not None:
+            typed, start = carry_on(
+                recipe,
+                options.resume,
+                config_type(),
+                lambda usual: parse_recipe(config_type, flags, path.name, "", usual)[0],
+            )
+        else:
+            typed, source = find_source(typed, options.results_dir or RUNS)
         if options.seeds is None and not options.kernels:
             from shared.kernels.choice import prepare_kernel
 
@@ -76,6 +90,9 @@ def main(
             show_kernels(typed)
             return
         changed = list_changes(typed, config_type())
+        if start is not None:
+            check_settings(config, start)
+            changed = list_resumed_changes(config, config_type(), start.parent)
         check_place(options.results_dir or RUNS)
         if options.seeds is not None:
             if options.workers > 1 and changed.get("kernel") == "auto":
@@ -84,9 +101,15 @@ def main(
                     "trainings at a time would disturb the measurement. Name a kernel, "
                     "or omit --workers."
                 )
+            if source is not None:  # its newest run may become one of these
+                flags = drop_flags(flags, ["--from", "--from-run"])
+                flags += ["--from", name_run(source)]
             _run_seeds(path, flags, options)
             return
-        run_to_the_end(recipe, config, run, changed, command, options.results_dir)
+        run_to_the_end(
+            recipe, config, run, changed, command, options.results_dir,
+            start, source, options.checkpoint_every,
+        )  # fmt: skip
 
 
 def run_to_the_end(
@@ -96,6 +119,9 @@ def run_to_the_end(
     changed: dict[str, Any],
     command: str,
     results_dir: Path | None = None,
+    start: Start | None = None,
+    source: Run | None = None,
+    checkpoint_every: int | None = None,
 ) -> Path:
     """Train once, draw the pictures, and print the results.
 
@@ -106,6 +132,9 @@ def run_to_the_end(
         changed: The flags that differ from the recipe's defaults.
         command: The command line, for the record.
         results_dir: Folder of all runs; None is results/runs of the project.
+        start: Where an earlier run goes on; None begins with epoch 1.
+        source: The run whose weights are the first ones; None draws them.
+        checkpoint_every: Epochs between two checkpoints; None decides by their time.
 
     Returns:
         The run folder.
@@ -122,9 +151,14 @@ def run_to_the_end(
     set_up_numbers(read_settings(config).values.get("precision", "float32"))
     config = use_available_kernel(config)
     settings = read_settings(config)
-    changed = {name: settings.values[name] for name in changed}
+    if start is None:
+        changed = {name: settings.values[name] for name in changed}
     root = results_dir or RUNS
-    folder = RunFolder(recipe, settings, changed, command, root)
+    if source is not None:
+        start = read_weights(source)
+    folder = RunFolder(
+        recipe, settings, changed, command, root, start, checkpoint_every
+    )
     try:
         _train_and_show(config, run, folder)
     finally:

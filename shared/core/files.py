@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(
+    path: Path, write: Callable[[Path], object], durable: bool = False
+) -> None:
     """Let `write` fill a temporary file, then move the file to its name in one step.
 
     A reader sees the old file or the new one, and never half of it. If the process is
@@ -21,6 +24,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Args:
         path: The file. Its folder is made if missing.
         write: Called with a path in the same folder and with the same suffix.
+        durable: Wait until the disk holds the file. So it is also whole or not there
+            after a loss of power.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
@@ -31,9 +36,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(part)
         part.chmod(0o666 & ~read_umask())
+        if durable:
+            _wait_for_disk(part, os.O_RDWR)
         part.replace(path)
+        if durable:
+            with contextlib.suppress(OSError):  # not every system opens folders
+                _wait_for_disk(path.parent, os.O_RDONLY)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _wait_for_disk(path: Path, flags: int) -> None:
+    number = os.open(path, flags)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def check_place(folder: Path) -> None:

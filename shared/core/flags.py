@@ -36,9 +36,20 @@ PARSED = ConstructorRegistry()
 
 
 def parse(
-    config_type: type[Config], flags: Sequence[str], prog: str, description: str
+    config_type: type[Config],
+    flags: Sequence[str],
+    prog: str,
+    description: str,
+    default: Config | None = None,
 ) -> Config:
     """Build a dataclass from flags. Old names of renamed flags still work.
+
+    Args:
+        config_type: The dataclass.
+        flags: As typed.
+        prog: Name of the program for `--help`.
+        description: Of the program for `--help`.
+        default: Values of the flags that were not typed; None: those of the dataclass.
 
     Raises:
         UserError: On a flag that does not exist or a value it does not accept.
@@ -56,6 +67,7 @@ def parse(
                 description=description,
                 config=(tyro.conf.OmitArgPrefixes,),
                 registry=PARSED,
+                **({} if default is None else {"default": default}),
             )
     except SystemExit as exit_:
         if not exit_.code:

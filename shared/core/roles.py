@@ -52,6 +52,9 @@ SHOWN_ELSEWHERE = frozenset({Role.SEED, Role.SOURCE, Role.OUTPUT})
 """The run folder and the name of the data set already show these roles."""
 SAME_EXPECTATION = frozenset({Role.KERNEL, Role.COMPUTATION})
 """These roles change the time and the last digits, but no expected score."""
+SAME_TRAINING = frozenset({Role.SOURCE, Role.COMPUTATION, Role.OUTPUT})
+"""A run that carries on another one may differ from it in these roles. The hash of the
+data must be the same."""
 READ_BY_BASELINES = frozenset({Role.DATA, Role.SPLIT})
 """Runs that differ in these roles have different baselines."""
 
@@ -71,6 +74,15 @@ class Resolved:
 
 
 @dataclass(frozen=True)
+class EndsTraining:
+    """Marks a flag that decides nothing but when a training ends.
+
+    A run that carries on another one may have another value. Its epochs up to there are
+    the same.
+    """
+
+
+@dataclass(frozen=True)
 class Flag:
     """One flag of a config.
 
@@ -80,6 +92,7 @@ class Flag:
         hint: Its type, without the marks.
         role: What the flag decides.
         resolved: How the suite may replace the value; None if it never does.
+        ends_training: Whether it decides only when a training ends.
     """
 
     name: str
@@ -87,6 +100,7 @@ class Flag:
     hint: Any
     role: Role
     resolved: Resolved | None = None
+    ends_training: bool = False
 
 
 @dataclass
@@ -146,7 +160,8 @@ def list_flags(config: Any) -> Iterator[Flag]:
             )
         resolved = next((mark for mark in marks if isinstance(mark, Resolved)), None)
         plain = typing.get_args(hint)[0]
-        yield Flag(field.name, value, plain, roles[0], resolved)
+        ends = any(isinstance(mark, EndsTraining) for mark in marks)
+        yield Flag(field.name, value, plain, roles[0], resolved, ends)
 
 
 def read_settings(config: Any) -> Settings:

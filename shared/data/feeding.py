@@ -15,9 +15,16 @@ from shared.data.windows import FutureSteps, Streams, Windows
 if TYPE_CHECKING:
     import tensorflow as tf
 
+ITERATORS = 2
+"""Iterators over a stream that `fit` makes in each epoch: one that it reads, and one at
+the end that it drops (Keras 3.15). Each draws an order of windows."""
+
 
 def feed(
-    examples: Examples, batch_size: int, shuffle_seed: int | None = None
+    examples: Examples,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    first_epoch: int = 0,
 ) -> dict[str, Any]:
     """Return the arguments of `fit` and `evaluate` for some examples.
 
@@ -27,18 +34,24 @@ def feed(
         shuffle_seed: Sets the order of windows and buckets, a new one every epoch. None
             takes windows in order, and buckets from short to long (see
             `restore_order`). Keras shuffles arrays itself.
+        first_epoch: The first epoch that is read, counted from 0. Keras (3.15) draws
+            the order of arrays from the global seed, anew for each epoch from the same
+            state, so it is the same in every epoch.
     """
     if isinstance(examples.inputs, Streams):
-        return {"x": stream_text(examples.inputs, batch_size)}
+        return {"x": stream_text(examples.inputs, batch_size, first_epoch)}
     if isinstance(examples.inputs, Windows):
-        return {"x": stream_windows(examples, batch_size, shuffle_seed)}
+        return {"x": stream_windows(examples, batch_size, shuffle_seed, first_epoch)}
     if examples.buckets is not None:
-        return {"x": stream_buckets(examples, batch_size, shuffle_seed)}
+        return {"x": stream_buckets(examples, batch_size, shuffle_seed, first_epoch)}
     return {"x": examples.inputs, "y": examples.targets, "batch_size": batch_size}
 
 
 def stream_windows(
-    examples: Examples, batch_size: int, shuffle_seed: int | None = None
+    examples: Examples,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Stream batches of windows and targets.
 
@@ -46,6 +59,7 @@ def stream_windows(
         examples: Inputs are windows; targets (num_windows, ...).
         batch_size: Windows per batch. The last batch may be smaller.
         shuffle_seed: Sets the order, a new one every epoch. None keeps the order.
+        first_epoch: The first epoch that is read, counted from 0.
 
     Returns:
         Pairs of float32 (batch, steps, features) and targets (batch, ...). Where the
@@ -72,15 +86,21 @@ def stream_windows(
     order = tf.data.Dataset.range(len(examples))
     if shuffle_seed is not None:
         order = order.shuffle(len(examples), seed=shuffle_seed)
-    return _stream(order.batch(batch_size).map(cut))
+    stream = _stream(order.batch(batch_size).map(cut))
+    for _ in range(first_epoch * ITERATORS if shuffle_seed is not None else 0):
+        iter(stream)  # draws an order
+    return stream
 
 
-def stream_text(streams: Streams, batch_size: int) -> tf.data.Dataset:
+def stream_text(
+    streams: Streams, batch_size: int, first_epoch: int = 0
+) -> tf.data.Dataset:
     """Stream batches of a text, each the continuation of the one before.
 
     Args:
         streams: Ids of the text.
         batch_size: Places at which the text is read side by side.
+        first_epoch: The first epoch that is read, counted from 0.
 
     Returns:
         Pairs of int32 (batch, steps): ids, and the id after each. The next epoch goes
@@ -90,7 +110,7 @@ def stream_text(streams: Streams, batch_size: int) -> tf.data.Dataset:
 
     ids, rows = _share(streams.series), len(streams.series)
     ahead = np.arange(streams.steps + 1)
-    epochs = itertools.count()
+    epochs = itertools.count(first_epoch)
 
     def draw_epoch(number: tf.Tensor) -> tf.data.Dataset:
         starts = tf.numpy_function(
@@ -110,7 +130,10 @@ def stream_text(streams: Streams, batch_size: int) -> tf.data.Dataset:
 
 
 def stream_buckets(
-    examples: Examples, batch_size: int, shuffle_seed: int | None = None
+    examples: Examples,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Stream batches of sequences of similar length, cut to their longest one.
 
@@ -119,6 +142,7 @@ def stream_buckets(
         batch_size: Examples per batch. One batch may be smaller.
         shuffle_seed: Sets the batches, new ones every epoch. None goes from short to
             long.
+        first_epoch: The first epoch that is read, counted from 0.
 
     Returns:
         Pairs of int32 (batch, steps) and targets. `steps` is one of the edges.
@@ -127,7 +151,7 @@ def stream_buckets(
 
     inputs, targets = tf.constant(examples.inputs), tf.constant(examples.targets)
     buckets = examples.buckets
-    epochs = itertools.count()
+    epochs = itertools.count(first_epoch)
 
     def draw(_: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         random = None

@@ -16,6 +16,7 @@ from shared.core.errors import UserError, format_flag, format_value
 from shared.core.flags import resolve_config
 from shared.core.recipes import load_recipe
 from shared.core.roles import list_flags, read_settings
+from shared.runs.lineage import check_same_data
 from shared.runs.reader import Run
 from shared.training.config import set_seed
 
@@ -84,7 +85,7 @@ def rebuild_run(run: Run, data_dir: Path | None = None) -> RebuiltRun:
     set_up_numbers(run.settings.get("precision", "float32"))
     set_seed(run.seed)
     data = recipe.load_data(config)
-    _check_data(run, data)
+    check_same_data(run, data)
     return RebuiltRun(config, data, recipe.build_model(config, data))
 
 
@@ -135,22 +136,3 @@ def _from_json(value: Any, hint: Any) -> Any:
         return tuple(value)
     is_path = hint is Path or Path in typing.get_args(hint)
     return Path(value) if is_path and value is not None else value
-
-
-def _check_data(run: Run, data: Splits) -> None:
-    """Refuse data that differ from those of the run."""
-    sizes = run.config["data_facts"].get("examples", {})
-    now = {part: len(getattr(data, part)) for part in sizes}
-    sha256 = data.facts.get("sha256", "")
-    if (data.data, sha256, now) != (run.data, run.data_hash, sizes):
-        raise UserError(
-            f"{run.path}: was trained on {_format_data(run.data, run.data_hash, sizes)}"
-            f". The data found now are {_format_data(data.data, sha256, now)}. Use "
-            "--data-dir to name the folder of the file that the run read."
-        )
-
-
-def _format_data(name: str, sha256: str, sizes: dict[str, int]) -> str:
-    facts = [f"SHA-256 {sha256[:8]}..."] if sha256 else []
-    facts += [f"{count:,} {part}" for part, count in sizes.items()]
-    return f"{name} ({', '.join(facts)})" if facts else name

@@ -27,6 +27,7 @@ from shared.runs.groups import (
     group_runs,
     keep_newest,
 )
+from shared.runs.lineage import find_counted
 from shared.runs.reader import Run, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
@@ -78,7 +79,11 @@ def find_groups(
     notes = []
     if empty := sum(not run.history for runs in found.values() for run in runs):
         notes.append(f"Not shown: runs that hold no epoch yet ({empty}).")
-    repeats = sum(map(len, found.values())) - empty - len(everything)
+    with_epochs = [[run for run in runs if run.history] for runs in found.values()]
+    carried_on = sum(len(runs) - len(find_counted(runs)) for runs in with_epochs)
+    if carried_on:
+        notes.append(f"Not shown: runs that a later one carries on ({carried_on}).")
+    repeats = sum(map(len, found.values())) - empty - carried_on - len(everything)
     if repeats:
         notes.append(f"Not shown: older repeats of a seed ({repeats}).")
     if dropped := len(everything) - len(chosen):
@@ -119,7 +124,7 @@ def collect(
 
 
 def _keep(runs: Iterable[Run]) -> list[Run]:
-    with_epochs = [run for run in runs if run.history]
+    with_epochs = find_counted(run for run in runs if run.history)
     finished = keep_newest(run for run in with_epochs if run.state == "finished")
     stopped = keep_newest(
         run for run in with_epochs if run.state in ("interrupted", "failed")

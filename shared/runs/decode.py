@@ -128,18 +128,22 @@ def read_table(path: Path) -> dict[str, list[str]]:
         return {name: [row[k] for row in rows] for k, name in enumerate(names)}
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, most: int = MOST_ARRAYS) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file. Arrays of Python objects are refused.
+
+    Args:
+        path: The file.
+        most: Largest size in bytes, packed and unpacked.
 
     Raises:
         DamagedError: If the file or one of its arrays cannot be read.
     """
     with (
         name_file(path.name),
-        open_regular(path, MOST_ARRAYS) as file,
+        open_regular(path, most) as file,
         _one_error(),
     ):
-        return _unpack_arrays(file)
+        return _unpack_arrays(file, most)
 
 
 def read_member(path: Path, name: str) -> bytes:
@@ -171,14 +175,14 @@ def _one_error() -> Iterator[None]:
         raise ValueError(f"damaged ({reason})") from None
 
 
-def _unpack_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+def _unpack_arrays(file: BinaryIO, most: int) -> dict[str, np.ndarray]:
     arrays = {}
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len({member.filename for member in members}) < len(members):
             raise ValueError("two arrays have one name")
-        if sum(member.file_size for member in members) > MOST_ARRAYS:
-            raise ValueError(f"more than {MOST_ARRAYS:,} bytes when unpacked")
+        if sum(member.file_size for member in members) > most:
+            raise ValueError(f"more than {most:,} bytes when unpacked")
         for member in members:
             with archive.open(member) as packed:
                 content = io.BytesIO(packed.read(member.file_size))

@@ -15,6 +15,7 @@ from typing import Any
 from shared.core.errors import UserError, format_flag, format_value
 from shared.core.roles import READ_BY_BASELINES, REPEATS, Role
 from shared.core.text import shorten
+from shared.runs.lineage import find_counted
 from shared.runs.reader import (
     Found,
     Run,
@@ -78,12 +79,15 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
                 f"{_name_recipe(name)}, or name a run folder."
             )
         found += finished
+    every, found = found, find_counted(found, named)
     chosen = {run.place: run for run in [*keep_newest(found), *named]}
     if not chosen:
         raise UserError(f"No run in {root} has finished. Run a recipe to its end.")
     notes = []
     if unfinished:
         notes.append(f"Left out: {unfinished} that did not finish (name its folder).")
+    if carried_on := len(every) - len(found):
+        notes.append(f"Left out: {carried_on} that a later run carries on.")
     if repeats := len({run.place for run in found} - set(chosen)):
         notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
     return _by_age(chosen.values()), notes + Found([], unreadable).describe()

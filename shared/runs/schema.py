@@ -55,6 +55,13 @@ class Published(msgspec.Struct, frozen=True):
     beside: Amount | UnsetType = UNSET
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """The runs that a run carries on, the latest first, and after which epoch."""
+
+    parents: Annotated[list[Name], Meta(min_length=1)]
+    epoch: Count
+
+
 class Config(msgspec.Struct, frozen=True):
     """Content of `config.json`."""
 
@@ -72,6 +79,7 @@ class Config(msgspec.Struct, frozen=True):
     code: Code | None
     jit_compile: bool | UnsetType | None = UNSET
     published: Published | UnsetType = UNSET
+    resumed: Resumed | UnsetType = UNSET
 
 
 class ScoreFacts(msgspec.Struct, frozen=True):

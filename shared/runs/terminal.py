@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.core.text import shorten_path
+from shared.runs.lineage import find_counted
 
 if TYPE_CHECKING:
     from shared.runs.reader import Run
@@ -128,7 +129,7 @@ def _find_rank(run: Run, others: Sequence[Run]) -> str:
     score = run.score
     scored = {
         other.path: other.summary["best"][f"val_{score.metric}"]
-        for other in [*others, run]
+        for other in find_counted([*others, run])
         if other.state == "finished"
         and (other.data, other.data_hash) == (run.data, run.data_hash)
         and other.score == score

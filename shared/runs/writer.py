@@ -8,6 +8,7 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `kernels.json`: the kernel planned for each recurrent layer, and the one that ran;
 - `best.keras`: the model of the best epoch on validation;
 - `predictions.npz`: its test predictions, those of the baselines, and the targets;
+- `checkpoint.npz`: what `--resume` needs, of the latest epoch that has one;
 - `latest.npz`: of a weather record, the last rows, from which a forecast can start;
 - `curves.png`: score and loss; forecasts have more pictures.
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from shared.baselines.baseline import Baseline
     from shared.data.splits import Examples, Splits
+    from shared.runs.lineage import Start
 
 Row = dict[str, Any]
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
@@ -76,6 +78,8 @@ class RunFolder:
         changed: dict[str, Any],
         command: str,
         root: Path = RUNS,
+        start: Start | None = None,
+        checkpoint_every: int | None = None,
     ) -> None:
         """Keep what `open` will write.
 
@@ -85,12 +89,17 @@ class RunFolder:
             changed: The flags that differ from the recipe's defaults.
             command: The command line that made this run.
             root: Folder of all runs.
+            start: Where the training begins; None: at its own first weights.
+            checkpoint_every: Epochs from one checkpoint to the next; 0: none; None: as
+                often as they take little time.
         """
         self.recipe = recipe
         self.settings = settings
         self.changed = changed
         self.command = command
         self.root = root
+        self.start = start
+        self.checkpoint_every = checkpoint_every
         self.path: Path | None = None
         self.summary: dict[str, Any] = {}
 
@@ -115,9 +124,12 @@ class RunFolder:
             model: A compiled model. Its size and compilation are recorded.
 
         Raises:
-            UserError: If the model or the targets do not fit the task.
+            UserError: If the model or the targets do not fit the task, or the run that
+                this one starts from.
         """
         check_model(model, data)
+        if self.start is not None:
+            self.start.prepare(data, model)
         self.task = data.task
         self.baselines = list(baselines)
         identity = {
@@ -141,6 +153,7 @@ class RunFolder:
             "data_facts": facts,
             "jit_compile": bool(model.jit_compile),
             "command": self.command,
+            **(self.start.describe() if self.start else {}),
             **describe_environment(),
         }
         self.summary = identity | {

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from tyro.conf import arg
+
 from shared.core.backend import Precision
 from shared.core.context import Context, Jit
 from shared.core.errors import UserError, check_at_least
-from shared.core.roles import Resolved, Role
+from shared.core.roles import EndsTraining, Resolved, Role
 
 if TYPE_CHECKING:
     import keras
@@ -30,9 +32,9 @@ class TrainingConfig:
     """Step size of the optimizer."""
     batch_size: Annotated[int, Role.TRAINING]
     """Examples per update."""
-    epochs: Annotated[int, Role.TRAINING]
+    epochs: Annotated[int, Role.TRAINING, EndsTraining()]
     """Passes over the training examples."""
-    patience: Annotated[int | None, Role.TRAINING] = None
+    patience: Annotated[int | None, Role.TRAINING, EndsTraining()] = None
     """Stop after this many epochs without a better validation score; None: never."""
     jit: Annotated[Jit, Role.KERNEL, Resolved(portable="off")] = "auto"
     """Whether XLA compiles the training step. XLA rounds differently, and draws other
@@ -47,11 +49,21 @@ class TrainingConfig:
     global_clipnorm: Annotated[float | None, Role.TRAINING] = None
     """Scale the gradient of all weights together to at most this norm; None: do not
     scale."""
-    stop_at: Annotated[float | None, Role.TRAINING] = None
+    stop_at: Annotated[float | None, Role.TRAINING, EndsTraining()] = None
     """Stop once the validation score is this good or better; None: never."""
+    from_run: Annotated[
+        str | None, Role.TRAINING, arg(name="from", aliases=["--from-run"])
+    ] = None
+    """Begin with the trained weights of this run: its folder, or a recipe for its
+    newest run. Layers that do not fit keep their first weights, and are named."""
     seed: Annotated[int, Role.SEED] = 0
     """Sets the split (or the generated data), the first weights, the order of batches
     and dropout."""
+
+    @property
+    def plans_epochs(self) -> bool:
+        """Whether an epoch depends on how many are planned in all."""
+        return self.schedule == "cosine"
 
     def validate(self) -> None:
         """Refuse values that no training can use.

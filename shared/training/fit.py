@@ -54,6 +54,7 @@ def fit(
         batch_size=training.batch_size,
         patience=training.patience,
         stop_at=training.stop_at,
+        callbacks=callbacks,
     )
     choice = _set_up_kernel(model, training, layer, folder)
     if plans := plan_run(model, data, choice):
@@ -63,7 +64,7 @@ def fit(
     called = [ProgressLine(training.epochs), *callbacks, recorder]
     if plans:
         called.append(KernelRecord(plans, folder))
-    _fit(model, data, training, called)
+    _fit(model, data, training, called, recorder)
     return recorder
 
 
@@ -110,6 +111,7 @@ def _fit(
     data: Splits,
     training: TrainingConfig,
     callbacks: list[keras.callbacks.Callback],
+    recorder: Recorder | None = None,
 ) -> dict[str, list[float]]:
     import keras
 
@@ -117,12 +119,16 @@ def _fit(
         schedule = keras.callbacks.LearningRateScheduler(_cosine(training))
         callbacks = [schedule, *callbacks]
     _create_variables(model, data)
+    trained = 0
+    if recorder is not None and recorder.folder.start is not None:
+        trained = recorder.folder.start.begin(model, recorder)
     validation = feed(data.validation, training.batch_size)
     history = model.fit(
-        **feed(data.train, training.batch_size, shuffle_seed=training.seed),
+        **feed(data.train, training.batch_size, training.seed, trained),
         validation_data=validation["x"]
         if "y" not in validation
         else (validation["x"], validation["y"]),
+        initial_epoch=trained,
         epochs=training.epochs,
         class_weight=data.class_weights,
         shuffle="y" in validation,  # a stream of windows is shuffled already
@@ -139,7 +145,8 @@ def _create_variables(model: keras.Model, data: Splits) -> None:
     """
     import numpy as np
 
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # a scaled loss (Keras 3.15) would lose its state
+        model.optimizer.build(model.trainable_variables)
     targets = data.train.targets[:1]
     shape = model.output_shape
     if None in shape[1:]:  # texts of any length

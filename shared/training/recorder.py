@@ -6,7 +6,8 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -18,7 +19,14 @@ from shared.core.waiting import QUIET, say_while
 from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.kernels.saved import describe_layers
+from shared.runs.checkpoint import Checkpoint
 from shared.runs.writer import Row, RunFolder
+from shared.training.checkpoint import (
+    CheckpointWriter,
+    restore_callbacks,
+    restore_random,
+)
+from shared.training.ending import find_end
 
 PAUSE = 0.2  # seconds between two states of the moving line
 
@@ -76,6 +84,7 @@ class Recorder(keras.callbacks.Callback):
         batch_size: int,
         patience: int | None = None,
         stop_at: float | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         """Prepare to record.
 
@@ -85,6 +94,7 @@ class Recorder(keras.callbacks.Callback):
             batch_size: Examples per batch when the test set is scored.
             patience: Epochs without a better score before a stop; None: never stop.
             stop_at: Validation score that is good enough to stop; None: never stop.
+            callbacks: Those of the recipe. A checkpoint keeps their numbers.
         """
         super().__init__()
         self.folder = folder
@@ -97,10 +107,41 @@ class Recorder(keras.callbacks.Callback):
         self.rows: list[Row] = []
         self.best: Row | None = None
         self.best_weights: list | None = None
+        self.callbacks = callbacks
+        self.checkpoints = CheckpointWriter(folder)
+        self.earlier: Checkpoint | None = None
+
+    def carry_on(
+        self, model: keras.Model, rows: list[Row], checkpoint: Checkpoint
+    ) -> None:
+        """Begin after some epochs of another run, and write them to the run folder.
+
+        Args:
+            model: As the checkpoint describes it.
+            rows: Those epochs.
+            checkpoint: Written after the last of them.
+        """
+        self.rows, self.earlier = rows, checkpoint
+        if (best := checkpoint.facts.best_epoch) is not None:
+            self.best, latest = rows[best - 1], model.get_weights()
+            self.best_weights = checkpoint.arrays["best"] or latest
+            model.set_weights(self.best_weights)
+            self.folder.write_model(model, best, describe_layers(model))
+            model.set_weights(latest)
+        self.folder.write_progress(self.rows, self.best)
+
+    def count_seconds(self) -> float:
+        """Return how long the training has taken, with the epochs of other runs."""
+        before = self.earlier.facts.seconds if self.earlier else 0.0
+        return round(before + time.perf_counter() - self.started, 2)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Start the clock of the whole training."""
         self.started = time.perf_counter()
+        if self.earlier is not None:
+            restore_callbacks(self.callbacks, self.earlier)
+            restore_random(self.earlier)
+            self.earlier = replace(self.earlier, arrays={})  # frees the memory
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the clock of an epoch."""
@@ -123,7 +164,12 @@ class Recorder(keras.callbacks.Callback):
             )
         self.folder.write_progress(self.rows, self.best)
         self._print_epoch()
-        self._stop_if_done()
+        end = find_end(self.rows, self.best, self.score, self.patience, self.stop_at)
+        if end is not None:
+            print(f"  {end}")
+            self.model.stop_training = True
+        is_last = self.model.stop_training or row["epoch"] >= self.epochs
+        self.checkpoints.epoch_ended(self, is_last)
 
     def finish(
         self, test: Examples, show: Callable[[keras.Model], None] | None = None
@@ -135,7 +181,7 @@ class Recorder(keras.callbacks.Callback):
             show: Called with the model of the best epoch before the run is closed. It
                 can write more results of the model.
         """
-        seconds = round(time.perf_counter() - self.started, 2)
+        seconds = self.count_seconds()
         if self.best is None:
             note = "No epoch had a valid score, so the test was not run."
             self.folder.close("finished", note, seconds=seconds)
@@ -197,26 +243,6 @@ class Recorder(keras.callbacks.Callback):
         if len(line) > WIDTH:
             line = "  " + ", ".join([start, *parts])
         print(f"{clear_line()}{line}", flush=True)
-
-    def _stop_if_done(self) -> None:
-        row = self.rows[-1]
-        if math.isnan(row["loss"]):
-            print("  The loss is not a number (NaN). Try a smaller --learning-rate.")
-            self.model.stop_training = True
-        elif (
-            self.patience is not None
-            and self.best is not None
-            and row["epoch"] - self.best["epoch"] >= self.patience
-        ):
-            print(f"  No better epoch in {self.patience}: the training stops early.")
-            self.model.stop_training = True
-        elif (
-            self.stop_at is not None
-            and self.best is not None
-            and not self.score.is_better(self.stop_at, self.best[self._watched])
-        ):
-            print(f"  {self._watched} reached {self.stop_at:g}: the training stops.")
-            self.model.stop_training = True
 
 
 def format_duration(seconds: float) -> str:

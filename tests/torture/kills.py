@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from random import Random
 
+from shared.runs.checkpoint import CHECKPOINT, read_checkpoint
 from shared.runs.reader import LOCK, find_runs, scan_runs
 from shared.runs.removal import remove_leftovers
 from tests.helpers import PROJECT, _set_signals, make_reviews, write_npz
@@ -43,6 +44,7 @@ def attempt(random: Random, place: Path) -> str:
     root = place / "runs"
     flags = [*SIZES[recipe], "--results-dir", str(root), "--threads", "1"]
     flags += ["--epochs", random.choice(["2", "20", "5000"])]
+    flags += ["--checkpoint-every", random.choice(["1", "3"])]
     if recipe == "imdb_gru":
         write_npz(place / "imdb.npz", make_reviews(200))
         flags += ["--data-dir", str(place)]
@@ -93,6 +95,9 @@ def check_folders(root: Path, name: str, what: str) -> str:
     for run in found.runs:
         check(run.state in ("interrupted", "finished"), f"{what}: {run.state}")
         check(run.summary["epochs"] == len(run.history.get("epoch", [])), what)
+        if (run.path / CHECKPOINT).exists():  # whole, else this raises
+            epoch = read_checkpoint(run.path).facts.epoch
+            check(epoch <= run.summary["epochs"], f"{what}: checkpoint of {epoch}")
     hidden = [path for path in root.rglob(".*") if path.name != LOCK]
     if name != "SIGKILL":
         check(not hidden, f"{what}: left {hidden}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import layers, ops
+from keras import layers
 
 
 def use_plain_loops(model: keras.Model) -> keras.Model:
@@ -21,31 +21,13 @@ def use_plain_loops(model: keras.Model) -> keras.Model:
 
 
 def _call(layer: keras.Layer, *arguments: Any, **options: Any) -> Any:
-    if isinstance(layer, layers.Bidirectional):
-        forward = _Loop(layer.forward_layer)(*arguments)
-        backward = _Loop(layer.backward_layer)(*arguments)
-        if layer.return_sequences:
-            backward = ops.flip(backward, axis=1)
-        return _merge(layer.merge_mode, forward, backward)
-    if isinstance(layer, layers.RNN):
+    if isinstance(layer, layers.Bidirectional | layers.RNN):
         return _Loop(layer)(*arguments)
     return layer(*arguments, **options)
 
 
-def _merge(mode: str | None, forward: Any, backward: Any) -> Any:
-    """Join both directions as `Bidirectional` does."""
-    ways = {
-        "concat": lambda: ops.concatenate([forward, backward], axis=-1),
-        "sum": lambda: forward + backward,
-        "ave": lambda: (forward + backward) / 2,
-        "mul": lambda: forward * backward,
-        None: lambda: [forward, backward],
-    }
-    return ways[mode]()
-
-
 class _Loop(keras.Layer):
-    """Reads (batch, steps, features) as the recurrent layer inside does."""
+    """Reads (batch, steps, features) as the layer inside does, in both directions."""
 
     def __init__(self, inner: keras.Layer) -> None:
         super().__init__(name=f"{inner.name}_loop")
@@ -59,47 +41,65 @@ class _Loop(keras.Layer):
         return self.inner.compute_output_shape(shape)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        inner, cell = self.inner, self.inner.cell
-        steps, batch = tf.shape(inputs)[1], tf.shape(inputs)[0]
-        by_step = tf.transpose(inputs, [1, 0, 2])
-        kept = None
-        if mask is not None:  # 1 where a step counts
-            kept = tf.transpose(tf.cast(mask, inputs.dtype), [1, 0])[:, :, None]
-        if inner.go_backwards:
-            by_step = tf.reverse(by_step, [0])
-            kept = None if kept is None else tf.reverse(kept, [0])
-        sizes = cell.state_size
-        sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
-        start = [tf.zeros((batch, size), inputs.dtype) for size in sizes]
-        rows = steps if inner.return_sequences else 1
-        written = tf.zeros((rows, batch, sizes[0]), inputs.dtype)
+        if not isinstance(self.inner, layers.Bidirectional):
+            return _read(self.inner, inputs, mask)
+        forward = _read(self.inner.forward_layer, inputs, mask)
+        backward = _read(self.inner.backward_layer, inputs, mask)
+        if self.inner.return_sequences:
+            backward = tf.reverse(backward, [1])
+        ways = {
+            "concat": lambda: tf.concat([forward, backward], -1),
+            "sum": lambda: forward + backward,
+            "ave": lambda: (forward + backward) / 2,
+            "mul": lambda: forward * backward,
+        }
+        return ways[self.inner.merge_mode]()
 
-        def read_step(step: Any, written: Any, *states: Any) -> tuple:
-            _, new = cell(by_step[step], list(states), training=False)
-            if kept is not None:  # a masked step keeps the states
-                share = kept[step]
-                new = [
-                    share * after + (1 - share) * before
-                    for after, before in zip(new, states, strict=True)
-                ]
-            if inner.return_sequences:
-                output = new[0]
-                if kept is not None and inner.zero_output_for_mask:
-                    output = kept[step] * output
-                written = tf.tensor_scatter_nd_update(written, [[step]], output[None])
-            return (step + 1, written, *new)
 
-        shapes = [tf.TensorShape([None, size]) for size in sizes]
-        _, written, *states = tf.while_loop(
-            lambda step, *_: step < steps,
-            read_step,
-            [tf.constant(0), written, *start],
-            shape_invariants=[
-                tf.TensorShape([]),
-                tf.TensorShape([None, None, sizes[0]]),
-                *shapes,
-            ],
-        )
-        if not inner.return_sequences:
-            return states[0]
-        return tf.transpose(written, [1, 0, 2])
+def _read(layer: keras.Layer, inputs: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Return what a recurrent layer returns: its last output, or all of them.
+
+    Args:
+        layer: Without state from outside.
+        inputs: (batch, steps, features).
+        mask: bool, (batch, steps): which steps count. None: all.
+    """
+    cell, returns_all = layer.cell, layer.return_sequences
+    steps, batch = tf.shape(inputs)[1], tf.shape(inputs)[0]
+    by_step, kept = tf.transpose(inputs, [1, 0, 2]), None
+    if mask is not None:  # 1 where a step counts
+        kept = tf.transpose(tf.cast(mask, inputs.dtype), [1, 0])
+        kept = tf.expand_dims(kept, 2)
+    if layer.go_backwards:
+        by_step = tf.reverse(by_step, [0])
+        kept = None if kept is None else tf.reverse(kept, [0])
+    sizes = cell.state_size
+    sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+    start = [tf.zeros((batch, size), inputs.dtype) for size in sizes]
+    written = tf.zeros((steps if returns_all else 1, batch, sizes[0]), inputs.dtype)
+
+    def read_step(step: tf.Tensor, written: tf.Tensor, *states: tf.Tensor) -> tuple:
+        _, new = cell(tf.gather(by_step, step), list(states), training=False)
+        output = new[0]
+        if kept is not None:  # a masked step keeps the states
+            share = tf.gather(kept, step)
+            new = [
+                share * after + (1 - share) * before
+                for after, before in zip(new, states, strict=True)
+            ]
+            output = share * output if layer.zero_output_for_mask else new[0]
+        if returns_all:
+            output = tf.expand_dims(output, 0)
+            written = tf.tensor_scatter_nd_update(written, [[step]], output)
+        return (step + 1, written, *new)
+
+    shapes = [tf.TensorShape([None, size]) for size in sizes]
+    _, written, *states = tf.while_loop(
+        lambda step, *_: step < steps,
+        read_step,
+        [tf.constant(0), written, *start],
+        shape_invariants=[
+            tf.TensorShape([]), tf.TensorShape([None, None, sizes[0]]), *shapes,
+        ],
+    )  # fmt: skip
+    return tf.transpose(written, [1, 0, 2]) if returns_all else states[0]

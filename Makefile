@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -61,8 +61,11 @@ backtest: $(READY) ## test a forecast on several parts of its series: RUN=series
 reference: $(READY) ## train every recipe on real data, five seeds, all cores (many hours; continues where it stopped)
 	@$(BIN)/python -m shared.studies.reference $(ARGS)
 
-reference-tables: $(READY) ## write results/README.md and CLAIMS.md again from the published results
+reference-tables: $(READY) ## write the pages and pictures of the published results again
 	@$(BIN)/python -m shared.studies.reference --tables-only
+
+lessons: $(TEST_READY) ## run the commands of docs/lessons again, for pictures, scores and notebooks; ARGS=--no-train
+	@$(BIN)/python -m shared.studies.lessons $(ARGS)
 
 new-recipe: ## copy a recipe to start your own: FROM=imdb-gru NAME=imdb-gru-relu
 	@$(PYTHON) -m shared.commands.new_recipe --source '$(FROM)' --name '$(NAME)'
@@ -93,6 +96,9 @@ update-stored: $(TEST_READY) ## write the stored losses of the tests again (chan
 lint: $(TEST_READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
+bench-first-contact: ## measure `git clone` and the first `make imdb-gru`, step by step (ARGS="--second --terminal")
+	@$(PYTHON) benchmarks/first_contact.py $(ARGS)
+
 bench: $(READY) ## measure how fast the recipes train, by technique and against others (an hour)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
@@ -111,8 +117,11 @@ bench-determinism: $(READY) ## train with one seed several times, and measure wh
 bench-seasons: $(READY) ## test weather-best on seasons outside its training: ARGS='"" "--reads target"'
 	@$(BIN)/python benchmarks/seasons.py $(ARGS)
 
-bench-export: $(READY) ## export every recipe to every format: differences, sizes, times (ten minutes)
+bench-export: $(READY) ## export every recipe to every format: differences and sizes (ten minutes); ARGS=--times: how long one example takes
 	@$(BIN)/python benchmarks/export_formats.py $(ARGS)
+
+bench-runs: $(READY) ## measure how fast compare, report and runs are with 50 and with 3,000 saved runs
+	@$(BIN)/python benchmarks/many_runs.py $(ARGS)
 
 clean: ## remove .venv and keep the results
 	rm -rf $(VENV)
@@ -124,7 +133,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Setting up $(VENV) (once): TensorFlow and what it needs, a minute or two"
-	@$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m shared.commands.install --venv $(VENV) || \
 	  { echo "error: $(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m shared.commands.install -r requirements.txt
 	@touch $@

@@ -1,7 +1,7 @@
 """How fast the recipes train, technique by technique, compared with others.
 
     make bench ARGS="--data-dir FOLDER --repeats 3"
-    make bench ARGS="--only cost"            # one of epochs, runs, cost, products
+    make bench ARGS="--only cost"            # epochs, runs, cost, products, pictures
 
 Every case runs in a new process, and each repeat runs every case once. `epochs`:
 seconds of an epoch after the first, with its validation, on --reviews reviews. `runs`:
@@ -17,6 +17,8 @@ Writes results/benchmarks/speed.csv, runs.csv, cost.csv, products.csv and pictur
 from __future__ import annotations
 
 import argparse
+import contextlib
+import csv
 import dataclasses
 import itertools
 import json
@@ -132,6 +134,9 @@ CASES = [
 ]  # fmt: skip
 
 
+PARTS, PICTURES = ("epochs", "runs", "cost", "products"), "pictures"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", default=os.environ.get("RNN_RECIPES_DATA"))
@@ -139,8 +144,12 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=ALL_REVIEWS)
     parser.add_argument("--run-repeats", type=int, default=1)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--only", choices=["epochs", "runs", "cost", "products"])
+    parser.add_argument("--only", choices=[*PARTS, PICTURES])
     options = parser.parse_args()
+    if options.only == PICTURES:  # again, from the tables
+        _draw_epochs(_read_rows("speed"))
+        _draw_cost(_read_rows("cost"))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(options, Path(scratch))
         parts: dict[str, Callable[[], None]] = {
@@ -347,7 +356,7 @@ class Bench:
             "addition to the memory of the process before."
         )
         _write_table("cost", conditions, rows)
-        _draw_cost(rows, list(ranges), list(paths))
+        _draw_cost(rows)
 
     def _can_run(self, case: BenchCase) -> bool:
         wanted = {"torch_gru": "torch"}.get(case.recipe, "")
@@ -548,17 +557,31 @@ def _draw_epochs(rows: Sequence[dict]) -> None:
     plt.close(figure)
 
 
-def _draw_cost(
-    rows: Sequence[dict], ranges: Sequence[str], paths: Sequence[str]
-) -> None:
-    figure, all_axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="tight")
+def _read_rows(name: str) -> list[dict]:
+    """Return the rows of a table, with numbers where all cells are numbers."""
+    with (RESULTS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for column in rows[0]:
+        with contextlib.suppress(ValueError):
+            numbers = [float(row[column]) for row in rows]
+            for row, number in zip(rows, numbers, strict=True):
+                row[column] = number
+    return rows
+
+
+def _draw_cost(rows: Sequence[dict]) -> None:
+    ranges, paths = (list(dict.fromkeys(r[k] for r in rows)) for k in ("axis", "path"))
+    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.8), layout="tight")
     for axes, axis in zip(all_axes, ranges, strict=True):
         for path in paths:
             points = [r for r in rows if (r["axis"], r["path"]) == (axis, path)]
             values = [point["milliseconds"] for point in points]
-            axes.plot([p[axis] for p in points], values, marker="o", label=path)
+            sizes = [point[axis] for point in points]
+            axes.plot(sizes, values, marker="o", label=path)
         axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(axis)
         axes.set_ylabel("ms, forward and backward")
         axes.grid(alpha=0.3)

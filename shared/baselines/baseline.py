@@ -12,6 +12,7 @@ import numpy as np
 
 from shared.core.cache import read_cached, write_cached
 from shared.core.statistics import MIN_BLOCKS
+from shared.core.waiting import say_while
 from shared.data.splits import Examples, Splits
 from shared.tasks.task import Task
 
@@ -162,8 +163,8 @@ def cached_baselines(
     name = f"baselines/{key}.npz"
     baselines = read_cached(name, _read_baselines)
     if baselines is None:
-        print(message, flush=True)
-        baselines = make()
+        with say_while(message, after=0):
+            baselines = make()
         facts = json.dumps([one.facts() for one in baselines])
         arrays = {
             f"{name}_{k}": array

@@ -26,12 +26,14 @@ from shared.core.flags import (
 )
 from shared.core.roles import read_settings
 from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
+from shared.core.waiting import say_while
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
     from shared.runs.writer import RunFolder
 
 Config = TypeVar("Config")
+STARTS_IN = 5  # seconds that TensorFlow usually takes to start
 
 
 def main(
@@ -62,7 +64,12 @@ def main(
         if options.seeds is not None and drop_flags(flags, ["--seed"]) != flags:
             raise UserError("--seed with --seeds: omit one of the two.")
         limit_threads(options.threads or read_threads())
-        config = resolve_config(typed)
+        if options.seeds is None and not options.kernels:
+            from shared.kernels.choice import prepare_kernel
+
+            prepare_kernel(typed)
+        with say_while("Starting TensorFlow", after=STARTS_IN):
+            config = resolve_config(typed)
         if options.kernels:
             from shared.kernels.table import show_kernels
 
@@ -79,31 +86,50 @@ def main(
                 )
             _run_seeds(path, flags, options)
             return
-        _run_to_the_end(recipe, config, run, changed, command, options)
+        run_to_the_end(recipe, config, run, changed, command, options.results_dir)
 
 
-def _run_to_the_end(
+def run_to_the_end(
     recipe: str,
     config: Any,
     run: Callable[[Any, Any], None],
     changed: dict[str, Any],
     command: str,
-    options: RunOptions,
-) -> None:
+    results_dir: Path | None = None,
+) -> Path:
+    """Train once, draw the pictures, and print the results.
+
+    Args:
+        recipe: Name with dashes.
+        config: The recipe's config, resolved.
+        run: The recipe's `run(config, folder)`.
+        changed: The flags that differ from the recipe's defaults.
+        command: The command line, for the record.
+        results_dir: Folder of all runs; None is results/runs of the project.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: On what only the data or the model show.
+        SystemExit: After Ctrl-C, with status 130.
+    """
     from shared.kernels.choice import use_available_kernel
     from shared.runs.writer import RunFolder
 
-    import_keras()
+    with say_while("Starting TensorFlow", after=STARTS_IN):
+        import_keras()
     set_up_numbers(read_settings(config).values.get("precision", "float32"))
     config = use_available_kernel(config)
     settings = read_settings(config)
     changed = {name: settings.values[name] for name in changed}
-    root = options.results_dir or RUNS
+    root = results_dir or RUNS
     folder = RunFolder(recipe, settings, changed, command, root)
     try:
         _train_and_show(config, run, folder)
     finally:
         folder.release()  # only now may `make runs` remove the run
+    return folder.path
 
 
 def _train_and_show(
@@ -164,8 +190,9 @@ def _show(folder: Any) -> None:
         print("\nInterrupted before training. No folder was written.")
         return
     run = read_run(folder.path)
-    for name, figure in draw_run(run):
-        folder.write_figure(name, figure)
+    with say_while("Drawing the curves"):
+        for name, figure in draw_run(run):
+            folder.write_figure(name, figure)
     show_run(run, find_runs(folder.root, folder.recipe))
     for line in list_next_steps(run, folder.root):
         print(line)

@@ -6,12 +6,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from shared.compare.saved_pictures import SavedPictures
 from shared.compare.tables import (
     list_epochs,
     list_groups,
@@ -21,11 +22,15 @@ from shared.compare.tables import (
 )
 from shared.compare.verdicts import MOST_GROUPS, Verdict, find_best
 from shared.core.environment import PROJECT
-from shared.core.files import to_csv, write_text, write_whole
+from shared.core.files import to_csv, write_text
 from shared.runs.cost import format_fronts
 from shared.runs.groups import Group, list_baselines
-from shared.runs.reader import format_kernels, is_run_folder
+from shared.runs.long_table import print_table
+from shared.runs.reader import is_run_folder
 from shared.runs.terminal import format_score, make_console
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COMPARISONS = PROJECT / "results" / "comparisons"
 
@@ -63,12 +68,12 @@ def show_groups(groups: Sequence[Group]) -> None:
             format_score(baseline[part].get(metric)) for part in ("validation", "test")
         ]
         table.add_row(baseline["name"], "", scores[0], "", "", scores[1], style="dim")
-    make_console().print(table)
+    print_table(make_console(), table)
     if len(groups) > 1:
         for sentence in format_fronts(groups):
             print(sentence)
         print()
-    kernels = {g.label: _format_kernels(g) for g in groups if _format_kernels(g)}
+    kernels = {g.label: text for g in groups if (text := _format_kernels(g))}
     if len(set(kernels.values())) > 1:
         print("The kernels differ. That can change times and last digits:")
         for label, text in kernels.items():
@@ -98,8 +103,7 @@ def show_verdicts(verdicts: Sequence[Verdict], groups: Sequence[Group]) -> None:
 
 
 def _format_kernels(group: Group) -> str:
-    texts = (format_kernels(run.path) for run in group.runs)
-    return " / ".join(dict.fromkeys(filter(None, texts)))
+    return " / ".join(dict.fromkeys(run.ran for run in group.runs if run.ran))
 
 
 def write_comparison(
@@ -117,12 +121,7 @@ def write_comparison(
     Returns:
         The paths.
     """
-    from shared.plots.cost_figure import draw_cost
-    from shared.plots.curves import draw_comparison
-
-    for ending, draw in ((".png", draw_comparison), ("-cost.png", draw_cost)):
-        figure = draw(groups)
-        write_whole(folder / f"{name}{ending}", figure.savefig)
+    pictures = write_pictures(groups, folder, name)
     tables = {
         ".csv": list_groups(groups),
         "-runs.csv": list_runs(groups),
@@ -132,7 +131,28 @@ def write_comparison(
         tables["-verdicts.csv"] = list_verdicts(verdicts)
     for ending, rows in tables.items():
         write_text(folder / f"{name}{ending}", to_csv(rows))
-    return [folder / f"{name}{end}" for end in (".png", "-cost.png", *tables)]
+    return [*pictures, *(folder / f"{name}{ending}" for ending in tables)]
+
+
+def write_pictures(groups: Sequence[Group], folder: Path, name: str) -> list[Path]:
+    """Write the curves, and the scores against their cost; return both paths."""
+    pictures, paths = SavedPictures(groups), []
+    for ending, draw in ((".png", _draw_curves), ("-cost.png", _draw_cost)):
+        paths.append(folder / f"{name}{ending}")
+        pictures.write(paths[-1], draw)
+    return paths
+
+
+def _draw_curves(groups: Sequence[Group]) -> Figure:
+    from shared.plots.comparison_figure import draw_comparison  # imports matplotlib
+
+    return draw_comparison(groups)
+
+
+def _draw_cost(groups: Sequence[Group]) -> Figure:
+    from shared.plots.cost_figure import draw_cost
+
+    return draw_cost(groups)
 
 
 def _format_mean(row: dict[str, Any], name: str) -> str:

@@ -13,7 +13,7 @@ from shared.core.environment import PROJECT
 from shared.core.errors import format_flag
 from shared.core.roles import SAME_EXPECTATION, SHOWN_ELSEWHERE
 from shared.runs.groups import Group
-from shared.runs.reader import Run, format_kernels
+from shared.runs.reader import Run
 
 MOVING_VERSIONS = ("keras", "tensorflow")
 FEW = 4
@@ -45,7 +45,7 @@ class Differences:
             sentences.append(f"{'; '.join(self.lacking)}.")
         if self.still:
             sentences.append(
-                f"Moves time and last digits only: {'; '.join(self.still)}."
+                f"Changes only the time and the last digits: {'; '.join(self.still)}."
             )
         sentences += self.unknown
         if len(self.moving) > 1:
@@ -55,7 +55,7 @@ class Differences:
                 "the difference."
             )
         if not self.moving:
-            sentences.append("Nothing differs that is known to move numbers.")
+            sentences.append("Nothing differs that is known to change the numbers.")
         return sentences
 
 
@@ -82,7 +82,7 @@ def find_differences(first: Group, second: Group) -> Differences:
         if text:
             kind = moving if name in MOVING_VERSIONS else still
             kind.append(f"{name} ({text})")
-    if text := _compare(first, second, lambda run: format_kernels(run.path)):
+    if text := _compare(first, second, lambda run: run.ran):
         still.append(f"kernels ({text})")
     for name in DEVICE:
         if text := _compare(first, second, lambda run, n=name: _device(run, n)):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
-import pandas as pd
 
 from shared.runs.groups import Group
 from shared.runs.reader import Run, read_predictions
@@ -37,12 +36,14 @@ class ExampleScores:
 
 def read_tests(group: Group) -> dict[int, ExampleScores]:
     """Return seed -> test of every run of a group that saved its predictions."""
-    tests = {}
-    for run in group.runs:
-        stored = read_predictions(run)
-        if stored is not None and (test := _score(run, stored)) is not None:
-            tests[run.seed] = test
-    return tests
+    tests = {run.seed: read_test(run) for run in group.runs}
+    return {seed: test for seed, test in tests.items() if test is not None}
+
+
+def read_test(run: Run) -> ExampleScores | None:
+    """Return the test of a run; None without usable predictions or without a score."""
+    stored = read_predictions(run)
+    return None if stored is None else _score(run, stored)
 
 
 def align_tests(
@@ -90,6 +91,8 @@ def _find_common(tests: list[ExampleScores]) -> list[np.ndarray]:
     if all(test.series is None for test in tests):
         times = reduce(np.intersect1d, [test.times for test in tests])
         return [np.searchsorted(test.times, times) for test in tests]
+    import pandas as pd  # takes half a second, and few comparisons need it
+
     keys = [
         pd.MultiIndex.from_arrays([t.series, t.times])
         if t.series is not None

@@ -16,10 +16,14 @@ COLUMNS = {"data", "first", "second", "second_is_baseline", "sentence", "differs
            *NUMBERS}  # fmt: skip
 
 
-def read_verdicts(folder: Path) -> list[dict[str, str]]:
+def read_verdicts(folder: Path, name: str = VERDICTS) -> list[dict[str, str]]:
     """Return the rows of `verdicts.csv` in a folder; none if there is no such file.
 
     Version 0.1 called one column `second_is_bar`.
+
+    Args:
+        folder: Folder of the published runs.
+        name: Name of the file, if it is another table of verdicts.
 
     Returns:
         Rows with `COLUMNS`. The `NUMBERS` of a row are finite, or its `corrected_low`
@@ -28,16 +32,16 @@ def read_verdicts(folder: Path) -> list[dict[str, str]]:
     Raises:
         UserError: If the file is damaged.
     """
-    path = folder / VERDICTS
+    path = folder / name
     if not os.path.lexists(path):
         return []
     try:
         columns = read_table(path)
-        names = ["second_is_baseline" if k == "second_is_bar" else k for k in columns]
+        known = ["second_is_baseline" if k == "second_is_bar" else k for k in columns]
         cells = zip(*columns.values(), strict=True)
-        rows = [dict(zip(names, row, strict=True)) for row in cells]
-        with name_file(VERDICTS):
-            _check_rows(names, rows)
+        rows = [dict(zip(known, row, strict=True)) for row in cells]
+        with name_file(name):
+            _check_rows(known, rows)
     except DamagedError as error:
         raise UserError(
             f"{shorten(str(folder))}: {error}. Restore the file, or name another "

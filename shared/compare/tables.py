@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shared.compare.verdicts import Verdict
 from shared.core.statistics import LEVEL
 from shared.runs.cost import COSTS, find_cost, find_front
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group, list_baselines
 
 
@@ -58,9 +60,9 @@ def summarise(group: Group) -> dict[str, Any]:
     for name, column in values.items():
         known = [value for value in column if value is not None]
         row[f"{name}_mean"] = _round(statistics.fmean(known)) if known else None
-        row[f"{name}_sd"] = _round(statistics.stdev(known)) if len(known) > 1 else None
+        row[f"{name}_sd"] = _round(_deviate(*known)) if len(known) > 1 else None
     row["parameters"] = summaries[0]["parameters"]
-    seconds = statistics.median(s["seconds_per_epoch"] for s in summaries)
+    seconds = statistics.median(map(measure_seconds, group.runs))
     row["seconds_per_epoch"] = round(seconds, 3)
     for cost in ("seconds", "peak_memory_mb"):
         mean = find_cost(group, cost)
@@ -149,6 +151,12 @@ def list_verdicts(verdicts: Sequence[Verdict]) -> Iterable[dict[str, Any]]:
             }
         row = {k: _round(v) if isinstance(v, float) else v for k, v in row.items()}
         yield row | {"sentence": verdict.sentence, "differs": " ".join(verdict.differs)}
+
+
+@lru_cache(maxsize=10_000)
+def _deviate(*values: float) -> float:
+    """Return the standard deviation. The same groups are summarised several times."""
+    return statistics.stdev(values)
 
 
 def _round(value: float) -> float:

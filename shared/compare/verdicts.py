@@ -8,15 +8,14 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.compare.differences import find_differences
-from shared.compare.example_scores import ExampleScores, align_tests, read_tests
+from shared.compare.saved_tests import Outcome, SavedTest, SavedTests
 from shared.core.statistics import (
     LEVEL,
     Difference,
-    compare_scores,
     correct_holm,
     count_more_seeds,
     find_least_effect,
@@ -86,21 +85,26 @@ def compare_pairs(
         every_baseline: Compare each group with all its baselines, not only with the
             one that is best on validation.
     """
-    tests = {group.label: read_tests(group) for group in groups}
-    between = [
-        _check_pair(first, second, tests[first.label], tests[second.label])
-        for first, second in pairs
-    ]
+    saved = SavedTests()
+    tests = {group.label: saved.read(group) for group in groups}
+    between = [_check_pair(first, second, tests, saved) for first, second in pairs]
     baselines = [
-        _check_baseline(group, name, tests[group.label])
+        _check_baseline(group, name, tests[group.label], saved)
         for group in groups
         for name in _rank_baselines(group, tests[group.label])[
             : None if every_baseline else 1
         ]
     ]
     score = groups[0].runs[0].score
-    means = [t.scores.mean() for found in tests.values() for t in found.values()]
-    return [*_conclude(between, score, means), *_conclude(baselines, score, means)]
+    means = [t.facts.mean for found in tests.values() for t in found.values()]
+    effect = choose_effect(score, means)
+    concluded = [
+        verdict
+        for verdicts in (between, baselines)
+        for verdict in _conclude(verdicts, score, effect, saved)
+    ]
+    saved.close()
+    return concluded
 
 
 def list_pairs(groups: Sequence[Group]) -> list[tuple[Group, Group]]:
@@ -125,47 +129,34 @@ def find_best(groups: Sequence[Group]) -> Group:
 
 
 def _check_pair(
-    first: Group,
-    second: Group,
-    one: dict[int, ExampleScores],
-    other: dict[int, ExampleScores],
+    first: Group, second: Group, tests: Mapping[str, dict], saved: SavedTests
 ) -> Verdict:
     """Return the difference between two groups, without a sentence."""
     differs = tuple(find_differences(first, second).describe())
     verdict = Verdict(first.data, first.label, second.label, False, "", differs=differs)
-    for group, tests in ((first, one), (second, other)):
-        if not tests:
+    for group in (first, second):
+        if not tests[group.label]:
             note = f"No verdict: {group.label} saved no usable test predictions."
             return replace(verdict, sentence=note)
-    return _compare(verdict, one, other)
+    found = saved.compare(tests[first.label], tests[second.label])
+    return _add_outcome(verdict, found)
 
 
 def _check_baseline(
-    group: Group, name: str, tests: dict[int, ExampleScores]
+    group: Group, name: str, tests: dict[int, SavedTest], saved: SavedTests
 ) -> Verdict:
     """Return the difference between a group and a baseline, without a sentence."""
     verdict = Verdict(group.data, group.label, name, True, "")
-    baseline = {
-        seed: replace(test, scores=test.baseline_scores[name])
-        for seed, test in tests.items()
-    }
-    return _compare(verdict, tests, baseline)
+    return _add_outcome(verdict, saved.compare(tests, tests, baseline=name))
 
 
-def _compare(
-    verdict: Verdict, one: dict[int, ExampleScores], other: dict[int, ExampleScores]
-) -> Verdict:
-    try:
-        first, second, same = align_tests(one, other)
-        dependence = max(t.dependence for t in [*one.values(), *other.values()])
-        found = compare_scores(first, second, same, dependence)
-    except ValueError as error:
-        return replace(verdict, sentence=f"No verdict: {error}.")
-    examples = min(len(row) for row in [*first.values(), *second.values()])
-    return replace(verdict, difference=found, examples=examples)
+def _add_outcome(verdict: Verdict, found: Outcome) -> Verdict:
+    if found.difference is None:
+        return replace(verdict, sentence=f"No verdict: {found.error}.")
+    return replace(verdict, difference=found.difference, examples=found.examples)
 
 
-def _rank_baselines(group: Group, tests: dict[int, ExampleScores]) -> list[str]:
+def _rank_baselines(group: Group, tests: dict[int, SavedTest]) -> list[str]:
     """Return the baselines with predictions in every run, best on validation first."""
     score = group.runs[0].score
     rated = {
@@ -174,33 +165,38 @@ def _rank_baselines(group: Group, tests: dict[int, ExampleScores]) -> list[str]:
         if not baseline["is_best_achievable"]
         and score.metric in baseline["validation"]
         and tests
-        and all(baseline["name"] in test.baseline_scores for test in tests.values())
+        and all(baseline["name"] in test.facts.baselines for test in tests.values())
     }
     return sorted(rated, key=rated.get, reverse=True)
 
 
 def _conclude(
-    verdicts: Sequence[Verdict], score: Score, means: Sequence[float]
+    verdicts: Sequence[Verdict], score: Score, effect: float, saved: SavedTests
 ) -> list[Verdict]:
     """Correct for the number of comparisons, and add the sentences."""
     known = [verdict for verdict in verdicts if verdict.difference is not None]
-    corrected, levels = correct_holm([verdict.difference.p for verdict in known])
+
+    def build() -> list[tuple[float, float, str]]:
+        corrected, levels = correct_holm([verdict.difference.p for verdict in known])
+        return [
+            (p, level, _describe(replace(verdict, corrected=p, level=level), *basis))
+            for verdict, p, level in zip(known, corrected, levels, strict=True)
+        ]
+
+    basis = score, effect, len(known)
+    bare = [[v.first, v.second, v.is_baseline, v.difference, v.examples] for v in known]
+    facts = saved.remember([bare, score, effect], list[tuple[float, float, str]], build)
     concluded = {
-        id(verdict): _add_sentence(
-            replace(verdict, corrected=p, level=level), score, means, len(known)
-        )
-        for verdict, p, level in zip(known, corrected, levels, strict=True)
+        id(verdict): replace(verdict, corrected=p, level=level, sentence=sentence)
+        for verdict, (p, level, sentence) in zip(known, facts, strict=True)
     }
     return [concluded.get(id(verdict), verdict) for verdict in verdicts]
 
 
-def _add_sentence(
-    verdict: Verdict, score: Score, means: Sequence[float], count: int
-) -> Verdict:
-    """Return the verdict with its sentence."""
+def _describe(verdict: Verdict, score: Score, effect: float, count: int) -> str:
+    """Return the sentence of a verdict that has a difference."""
     found = verdict.difference
     scale, unit = score.format_unit()
-    effect = choose_effect(score, means)
     ends = find_ends(verdict, score, scale)
     basis = format_basis(verdict, count)
     if verdict.corrected > 1 - LEVEL:
@@ -209,15 +205,12 @@ def _add_sentence(
         else:
             text = f"no difference shown ({format_ends(*ends)}{unit}, {basis}); "
             text += _format_need(found, effect, scale, unit, verdict.level)
-        return replace(
-            verdict, sentence=f"{verdict.first} and {verdict.second}: {text}"
-        )
+        return f"{verdict.first} and {verdict.second}: {text}"
     better, worse = verdict.first, verdict.second
     if ends[0] < 0:
         better, worse = worse, better
         ends = sorted(-end for end in ends)
-    sentence = f"{better} is {format_ends(*ends)}{unit} better than {worse} ({basis})."
-    return replace(verdict, sentence=sentence)
+    return f"{better} is {format_ends(*ends)}{unit} better than {worse} ({basis})."
 
 
 def find_ends(verdict: Verdict, score: Score, scale: float) -> tuple[float, float]:

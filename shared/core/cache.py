@@ -27,9 +27,10 @@ from shared.core.text import shorten
 
 Result = TypeVar("Result")
 CACHE_VARIABLE = "RNN_RECIPES_CACHE"
+INDEX = "index"  # the folder of `shared.core.store`
 CACHED = (
     "baselines", "bars", "kernels", "imdb-*-v*.npz", ".part-????????-imdb-*",
-    "texts-*-v*.npz", ".part-????????-texts-*",
+    "texts-*-v*.npz", ".part-????????-texts-*", INDEX,
 )  # fmt: skip
 """What the suite writes into the folder. Version 0.1 wrote `bars`."""
 FORMAT = 2

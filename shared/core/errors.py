@@ -23,6 +23,10 @@ class UserError(Exception):
     lines. The command line prints it without a traceback and exits with status 2.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what Jupyter shows instead of a traceback."""
+        return [f"error: {self}"]
+
 
 def check_at_least(config: Any, least: Mapping[str, int], most: int = LARGEST) -> None:
     """Refuse whole numbers that are too small or far too large. None is accepted.

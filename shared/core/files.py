@@ -63,9 +63,10 @@ def to_csv(rows: Iterable[dict[str, Any]]) -> str:
     """
     rows = list(rows)
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    names = list(rows[0])
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row[name] for name in names] for row in rows)
     return table.getvalue()
 
 

@@ -48,6 +48,9 @@ MIN_BLOCKS = 10  # blocks of a series; fewer give no verdict
 MAX_SEEDS = 1_000
 CHUNK = 1_000_000  # random numbers drawn at a time
 
+QUANTILES: dict[tuple[float, float], float] = {}
+"""(probability, freedom) -> what `quantile` returned. A caller may add known ones."""
+
 Scores = Mapping[int, np.ndarray]
 """Seed -> score of every test example, (num_examples,)."""
 
@@ -183,15 +186,21 @@ def count_more_seeds(
     Returns:
         0 if there are enough seeds; None if no number up to `MAX_SEEDS` is enough.
     """
+    from scipy.special import ndtri, stdtrit
+
     now = min(difference.seeds)
-    for count in range(max(now, 2), MAX_SEEDS):
-        parts = [variance / count for variance in difference.seed_variances]
-        variance = sum(parts) + difference.example_variance
-        squares = sum(part**2 for part in parts) / (count - 1)
-        freedom = variance**2 / squares if squares else math.inf
-        if effect >= _reach(variance, freedom, level):
-            return count - now
-    return None
+    counts = np.arange(max(now, 2), MAX_SEEDS)
+    parts = [variance / counts for variance in difference.seed_variances]
+    variance = sum(parts) + difference.example_variance
+    squares = sum(part**2 for part in parts) / (counts - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(squares > 0, variance**2 / squares, np.inf)
+    reach = sum(
+        np.where(np.isinf(freedom), ndtri(chance), stdtrit(freedom, chance))
+        for chance in (0.5 + level / 2, POWER)
+    )
+    enough = np.flatnonzero(effect >= reach * np.sqrt(variance))
+    return int(counts[enough[0]]) - now if len(enough) else None
 
 
 def find_least_effect(difference: Difference, level: float = LEVEL) -> float:
@@ -204,11 +213,13 @@ def find_least_effect(difference: Difference, level: float = LEVEL) -> float:
 
 def quantile(probability: float, freedom: float) -> float:
     """Return a quantile of Student's t; infinite `freedom` gives the normal one."""
-    from scipy.special import ndtri, stdtrit
+    if (probability, freedom) not in QUANTILES:
+        from scipy.special import ndtri, stdtrit  # takes a fifth of a second
 
-    if math.isinf(freedom):
-        return float(ndtri(probability))
-    return float(stdtrit(freedom, probability))
+        infinite = math.isinf(freedom)
+        value = ndtri(probability) if infinite else stdtrit(freedom, probability)
+        QUANTILES[probability, freedom] = float(value)
+    return QUANTILES[probability, freedom]
 
 
 def _reach(variance: float, freedom: float, level: float) -> float:

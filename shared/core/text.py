@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from pathlib import Path
 
+WIDTH = 80  # columns of a terminal
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -25,3 +28,22 @@ def shorten(text: str, longest: int = LONGEST) -> str:
         return text
     half = (longest - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """Return a text in lines of at most `WIDTH` columns; a longer word stays whole.
+
+    Args:
+        text: Any.
+        indent: Before the first line. The others are indented by two more columns.
+    """
+    return textwrap.fill(
+        text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def shorten_path(path: Path) -> Path:
+    """Return a path as it is called from the current folder, if it lies inside."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from shared.core.errors import UserError
 from shared.core.files import hash_file
 from shared.core.text import shorten
+from shared.core.waiting import say_while
 
 DATA_VARIABLE = "RNN_RECIPES_DATA"
 KERAS_CACHE = "Keras cache"
@@ -88,6 +90,8 @@ def find_source(
         _download(url, sha256, path)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if cause := re.search(r"\[Errno -?\d+\] ([\w ]+)", reason):
+            reason = cause[1]  # without the objects of the library around it
         missed.append(f"no download from {url}: {shorten(reason, 100)}")
         return None, missed
     return Source(path, "download", sha256 or hash_file(path)), missed
@@ -162,14 +166,14 @@ def _download(url: str, sha256: str | None, path: Path) -> None:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    print(f"Downloading {url}", flush=True)
-    pooch.retrieve(
-        url,
-        known_hash=sha256 and f"sha256:{sha256}",
-        fname=path.name,
-        path=path.parent,
-        downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT),
-    )
+    with say_while(f"Downloading {url}", after=0):
+        pooch.retrieve(
+            url,
+            known_hash=sha256 and f"sha256:{sha256}",
+            fname=path.name,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT),
+        )
     if path.suffix == ".zip" and not zipfile.is_zipfile(path):
         path.unlink()  # for example, a login page instead of the file
         raise ValueError("the downloaded file is not a zip archive")

@@ -43,6 +43,7 @@ from shared.core.flags import one_line_errors, parse
 from shared.core.text import shorten
 from shared.inference.predictors import Forecast, Predictor, find_predictor
 from shared.inference.text_predict import TextPredictions
+from shared.plots.colours import recipe_colour
 from shared.plots.forecast_figure import draw_forecast_beyond
 from shared.runs.groups import choose_runs
 from shared.runs.reader import RUNS, Run
@@ -137,7 +138,8 @@ def _write(
         write_text(hidden / _name_table(predictor), to_csv(found.to_rows()))
         if not predictor.reads_text:
             title = f"{run.recipe} on {run.data}: forecast beyond the last value"
-            figure = draw_forecast_beyond(found.to_panels(), title)
+            colour = recipe_colour(run.recipe)
+            figure = draw_forecast_beyond(found.to_panels(), title, colour)
             figure.savefig(hidden / "forecast.png")
         if target.is_dir():
             for file in hidden.iterdir():

@@ -20,6 +20,7 @@ from shared.core.context import Jit
 from shared.core.environment import describe_machine
 from shared.core.files import hash_file
 from shared.core.flags import resolve_config
+from shared.kernels.ahead import start_compiling
 from shared.kernels.compiled import (
     find_problem,
     use_compiled_loop,
@@ -42,6 +43,22 @@ CHOICES: dict[str, Choice] = {
     "keras under XLA": {"kernel": "keras", "jit": "on", "cudnn": "off"},
 }
 """What `--kernel auto` tries. On a machine with a GPU, Keras' loop may be cuDNN."""
+
+
+def prepare_kernel(config: Any) -> None:
+    """Start to compile the loop, if the layers of a config may run on it.
+
+    Args:
+        config: Of a recipe, validated, before its defaults are resolved.
+    """
+    layers = [getattr(config, field.name) for field in dataclasses.fields(config)]
+    if any(
+        isinstance(layer, RecurrentConfig)
+        and layer.kernel != "keras"
+        and not layer.list_unsupported_options()
+        for layer in layers
+    ):
+        start_compiling()
 
 
 def use_available_kernel(config: Any) -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 import types
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ import numpy as np
 
 from shared.core.environment import count_threads
 from shared.core.text import shorten
+from shared.core.waiting import say_while
+from shared.kernels.ahead import wait_for_compiling
 from shared.layers.recurrent import COMPILED_ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -55,11 +56,8 @@ def prepare_loop() -> None:
     import tensorflow as tf
     from keras import layers
 
-    message = "Compiling the loop over the steps for this processor (only once)"
-    slow = threading.Timer(2, print, [message], {"flush": True})
-    slow.daemon = True
-    slow.start()
-    try:
+    with say_while("Compiling the loop over the steps for this processor (only once)"):
+        wait_for_compiling()
         # Draws no random numbers, so those of the run stay the same.
         zeros = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
         layer = layers.GRU(2, seed=0, dtype="float32", **zeros)
@@ -67,8 +65,6 @@ def prepare_loop() -> None:
         with tf.GradientTape() as tape:
             states = layer(tf.zeros((1, 3, 2)), training=True)
         tape.gradient(states, [variable.value for variable in layer.variables[:1]])
-    finally:
-        slow.cancel()
 
 
 @functools.cache

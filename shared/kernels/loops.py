@@ -43,6 +43,8 @@ OPTIONS = {
     "fastmath": {"contract", "nsz", "arcp"},
 }
 _compile = numba.njit(**OPTIONS)
+# No function assigns to a slice or picks rows by a list: Numba would also compile how
+# to word the errors of that, which takes it seconds.
 # Without reference counts, which took a third of the time in functions that cut
 # slices. Such a function must not make arrays.
 _compile_uncounted = numba.njit(_nrt=False, **OPTIONS)
@@ -229,18 +231,65 @@ def _choose_chunk(rows, features, width, wide):
     return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
 
 
-@_compile
-def _find_steps(mask, rows):
-    """Return the first step read of each row, and one past the last of all rows."""
+@_compile_uncounted
+def _find_steps(mask, rows, begins):
+    """Find which steps are read, and write the first one of each row into begins.
+
+    Returns:
+        The first step that any row reads, and one past the last.
+    """
     steps = mask.shape[1]
-    begins = np.full(len(rows), steps)
-    stop = 0
+    first, stop = steps, 0
     for k in range(len(rows)):
+        begins[k] = steps
         for t in range(steps):
             if mask[rows[k], t]:
                 begins[k] = min(begins[k], t)
                 stop = max(stop, t + 1)
-    return begins, stop
+        first = min(first, begins[k])
+    return first, stop
+
+
+@_compile_uncounted
+def _pick(values, rows, out):
+    """Copy some rows of values (all rows, size) into out."""
+    for k in range(len(rows)):
+        for j in range(out.shape[1]):
+            out[k, j] = values[rows[k], j]
+
+
+@_compile_uncounted
+def _put_rows(values, rows, out):
+    """Copy values into some rows of out (all rows, size)."""
+    for k in range(len(rows)):
+        for j in range(values.shape[1]):
+            out[rows[k], j] = values[k, j]
+
+
+@_compile_uncounted
+def _pick_masks(masks, rows, out):
+    """Copy some rows of dropout masks (masks, all rows, size) into out."""
+    for b in range(len(masks)):
+        for k in range(len(rows)):
+            for j in range(out.shape[2]):
+                out[b, k, j] = masks[b, rows[k], j]
+
+
+@_compile_uncounted
+def _clear(values, start):
+    """Set the rows of a matrix to 0, from `start` on."""
+    for k in range(start, len(values)):
+        for j in range(values.shape[1]):
+            values[k, j] = 0
+
+
+@_compile_uncounted
+def _clear_steps(batch, rows, start, stop):
+    """Set some steps of some rows of a batch (batch, steps, values) to 0."""
+    for k in range(len(rows)):
+        for t in range(start, stop):
+            for j in range(batch.shape[2]):
+                batch[rows[k], t, j] = 0
 
 
 @_compile
@@ -292,21 +341,23 @@ def run_forward(
     width = h.shape[1]
     keep = saved.shape[1] > 0
     chunk = _choose_chunk(num, features, width, x_weights.shape[2])
-    begins, stop = _find_steps(mask, rows)
-    first = begins.min()
-    x_part = x_masks[:, rows]
-    h_part = h_masks[:, rows]
-    h_now = h[rows]
+    begins = np.empty(num, np.int64)
+    first, stop = _find_steps(mask, rows, begins)
+    x_part = np.empty((len(x_masks), num, features), x.dtype)
+    _pick_masks(x_masks, rows, x_part)
+    h_part = np.empty((len(h_masks), num, width), x.dtype)
+    _pick_masks(h_masks, rows, h_part)
+    h_now = np.empty((num, width), x.dtype)
+    _pick(h, rows, h_now)
     inputs = np.zeros((chunk * num, features), x.dtype)
     from_x = np.empty((chunk * num, len(x_bias)), x.dtype)
     from_h = np.empty((num, h_weights.shape[0] * h_weights.shape[2]), x.dtype)
     values = saved if keep else np.empty((1, 1, 5 * width), x.dtype)
-    x_dropped = np.empty_like(inputs)
+    x_dropped = np.empty((chunk * num, features), x.dtype)
     x_block = np.empty((chunk * num, x_weights.shape[2]), x.dtype)
-    h_dropped = np.empty_like(h_now)
+    h_dropped = np.empty((num, width), x.dtype)
     h_block = np.empty((num, h_weights.shape[2]), x.dtype)
-    for i in rows:
-        states[i, :first] = 0
+    _clear_steps(states, rows, 0, first)
     for start in range(first, stop, chunk):
         size = min(chunk, stop - start)
         for s in range(size):
@@ -322,8 +373,7 @@ def run_forward(
             _write(h_now, begins, states, rows, t)
     for t in range(stop, steps):
         _write(h_now, begins, states, rows, t)
-    for k in range(num):
-        h[rows[k]] = h_now[k]
+    _put_rows(h_now, rows, h)
 
 
 @_compile_uncounted
@@ -470,27 +520,29 @@ def run_backward(
     """
     num, steps, features = len(rows), x.shape[1], x.shape[2]
     width = h0.shape[1]
-    begins, stop = _find_steps(mask, rows)
-    first = begins.min()
-    x_part = x_masks[:, rows]
-    h_part = h_masks[:, rows]
-    d_now = d_h[rows]
+    begins = np.empty(num, np.int64)
+    first, stop = _find_steps(mask, rows, begins)
+    x_part = np.empty((len(x_masks), num, features), x.dtype)
+    _pick_masks(x_masks, rows, x_part)
+    h_part = np.empty((len(h_masks), num, width), x.dtype)
+    _pick_masks(h_masks, rows, h_part)
+    d_now = np.empty((num, width), x.dtype)
+    _pick(d_h, rows, d_now)
     from_h = h_weights_t.shape[0] * h_weights_t.shape[1]
     chunk = _choose_chunk(num, features, width, x_weights_t.shape[1])
     inputs = np.zeros((chunk * num, features), x.dtype)
     before = np.zeros((chunk * num, width), x.dtype)
     d_a = np.zeros((chunk * num, len(d_x_bias)), x.dtype)
     d_b = np.zeros((chunk * num, from_h), x.dtype)
-    d_inputs = np.empty_like(inputs)
+    d_inputs = np.empty((chunk * num, features), x.dtype)
     d_before = np.empty((num, width), x.dtype)
     squashed = np.empty(width, x.dtype)
-    x_dropped = np.empty_like(inputs)
+    x_dropped = np.empty((chunk * num, features), x.dtype)
     x_block = np.empty((chunk * num, x_weights_t.shape[1]), x.dtype)
-    h_dropped = np.empty_like(before)
+    h_dropped = np.empty((chunk * num, width), x.dtype)
     h_block = np.empty((chunk * num, h_weights_t.shape[1]), x.dtype)
-    for i in rows:
-        d_x[i, :first] = 0
-        d_x[i, stop:] = 0
+    _clear_steps(d_x, rows, 0, first)
+    _clear_steps(d_x, rows, stop, steps)
     if d_states.shape[1] > 0:
         for k in range(num):
             for t in range(max(stop, begins[k]), steps):
@@ -498,10 +550,8 @@ def run_backward(
                     d_now[k, j] += d_states[rows[k], t, j]
     for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
         size = min(chunk, stop - start)
-        inputs[size * num :] = 0
-        before[size * num :] = 0
-        d_a[size * num :] = 0
-        d_b[size * num :] = 0
+        for buffer in (inputs, before, d_a, d_b):
+            _clear(buffer, size * num)
         for s in range(size - 1, -1, -1):
             t = start + s
             q = slice(s * num, (s + 1) * num)
@@ -522,8 +572,7 @@ def run_backward(
             _write(d_inputs[s * num :], begins, d_x, rows, start + s)
         _sum(d_a, d_x_bias)
         _sum(d_b, d_h_bias)
-    for k in range(num):
-        d_h[rows[k]] = d_now[k]
+    _put_rows(d_now, rows, d_h)
 
 
 @_compile_uncounted
@@ -565,9 +614,9 @@ def _back(
             for j in range(len(h)):
                 d_h[j] += d_states[i, t, j]
         if not mask[i, t]:
-            h[:] = 0
-            a[:] = 0
-            b[:] = 0
+            for values in (h, a, b):
+                for j in range(len(values)):
+                    values[j] = 0
             continue
         past = states[i, t - 1] if t > begins[k] else h0[i]
         for j in range(len(h)):

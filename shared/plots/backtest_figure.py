@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.plots.curves import (
+from shared.plots.baseline_lines import (
+    BASELINE_STYLES,
     BEST_ACHIEVABLE_COLOUR,
+    GREYS,
+)
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,
@@ -31,6 +35,7 @@ def draw_backtest(
     best_achievable: Collection[str],
     across: str,
     title: str,
+    colour: str = COLOURS[0],
 ) -> Figure:
     """Draw the error by fold of a network and its baselines, and maybe the coverage.
 
@@ -43,6 +48,7 @@ def draw_backtest(
         best_achievable: Names that nobody can expect to beat.
         across: Title of the panel of the errors.
         title: Above all panels.
+        colour: Of the network, that of its recipe.
     """
     figure, axes = make_panels(1, 2)
     axis, other = axes[0]
@@ -53,11 +59,13 @@ def draw_backtest(
     simple = [name for name in errors if name != network]
     for name, values in errors.items():
         is_network = name == network
-        colour = COLOURS[0] if is_network else COLOURS[1 + simple.index(name) % 6]
+        k = 0 if is_network else simple.index(name)
+        shade = colour if is_network else GREYS[k % len(GREYS)]
         if name in best_achievable:
-            colour = BEST_ACHIEVABLE_COLOUR
+            shade = BEST_ACHIEVABLE_COLOUR
         axis.plot(
-            places, values, "o-" if is_network else "s--", color=colour,
+            places, values, color=shade, marker="o" if is_network else "s",
+            ls="-" if is_network else BASELINE_STYLES[k % len(BASELINE_STYLES)],
             lw=2.4 if is_network else 1.2, ms=6 if is_network else 4,
             zorder=3 if is_network else 2, label=wrap_label(name),
         )  # fmt: skip

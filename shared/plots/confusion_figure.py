@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.core.text import shorten
-from shared.plots.curves import add_title, make_panels, name_run, plain_text
+from shared.plots.curves import name_run
 from shared.plots.fonts import MISSING
+from shared.plots.panels import add_title, make_panels, plain_text
 from shared.tasks.confusion import count_confusions
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 
-from shared.plots.curves import (
+from shared.plots.baseline_lines import BEST_ACHIEVABLE_COLOUR
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,
@@ -54,11 +55,14 @@ class ForecastPanel:
     across: str = ""
 
 
-def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:
+def draw_forecast_beyond(
+    panels: Sequence[ForecastPanel], title: str, colour: str = COLOURS[1]
+) -> Figure:
     """Draw history, forecast and intervals; at most six panels.
 
     Args:
         panels: At least one.
+        colour: Of the forecast, that of its recipe.
         title: Of the figure. It also says how many panels are left out.
     """
     shown = panels[:MOST_PANELS]
@@ -67,32 +71,32 @@ def draw_forecast_beyond(panels: Sequence[ForecastPanel], title: str) -> Figure:
         row[1].remove()
         axis = row[0]
         axis.set_subplotspec(row[0].get_gridspec()[list(axes[:, 0]).index(axis), :])
-        _draw_panel(axis, panel)
+        _draw_panel(axis, panel, colour)
     if len(shown) < len(panels):
         title += f" (the first {len(shown)} of {len(panels)})"
     add_title(figure, title)
     return figure
 
 
-def _draw_panel(axis: Axes, panel: ForecastPanel) -> None:
+def _draw_panel(axis: Axes, panel: ForecastPanel, colour: str) -> None:
     axis.plot(panel.past_times, panel.past, color="black", lw=1.2, label="measured")
     known = np.flatnonzero(np.isfinite(panel.past))[-1:]
     # The line starts at the last value, so that no hole is before the forecast.
     times = np.concatenate([panel.past_times[known], panel.times])
     forecast = np.concatenate([panel.past[known], panel.forecast])
-    axis.plot(times, forecast, color=COLOURS[1], lw=1.6, label="forecast")
+    axis.plot(times, forecast, color=colour, lw=1.6, label="forecast")
     if panel.best is not None:
-        axis.plot(panel.times, panel.best, "--", color=COLOURS[0], lw=1.4,
+        axis.plot(panel.times, panel.best, "--", color=BEST_ACHIEVABLE_COLOUR, lw=1.4,
                   marker="x" if len(panel.times) == 1 else None,
                   label="best possible forecast")  # fmt: skip
     for level, (lower, upper) in sorted(panel.intervals.items()):
-        style = {"color": COLOURS[1], "lw": 0, "label": f"{level:.0%} interval"}
+        style = {"color": colour, "lw": 0, "label": f"{level:.0%} interval"}
         alpha = 0.35 if level < 0.9 else 0.18
         axis.fill_between(panel.times, lower, upper, alpha=alpha, **style)
     if len(panel.times) == 1:  # a band over one time cannot be seen
-        axis.plot(panel.times, panel.forecast, "o", color=COLOURS[1], ms=4)
+        axis.plot(panel.times, panel.forecast, "o", color=colour, ms=4)
         for level, (lower, upper) in panel.intervals.items():
-            axis.vlines(panel.times, lower, upper, color=COLOURS[1],
+            axis.vlines(panel.times, lower, upper, color=colour,
                         lw=5 if level < 0.9 else 2, alpha=0.5)  # fmt: skip
     finish_panel(axis, panel.title, panel.across)
     axis.margins(x=0.01)

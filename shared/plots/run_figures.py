@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shared.plots.baseline_lines import BASELINE_STYLES, GREYS
+from shared.plots.colours import recipe_colour
 from shared.plots.confusion_figure import draw_confusion
-from shared.plots.curves import (
-    BASELINE_COLOUR,
-    BASELINE_STYLES,
+from shared.plots.curves import draw_curves, name_run
+from shared.plots.panels import (
     COLOURS,
     add_legend,
     add_title,
-    draw_curves,
     finish_panel,
     make_panels,
-    name_run,
     plain_text,
     wrap_label,
 )
+from shared.plots.scale import list_epoch_ticks
 from shared.runs.reader import read_predictions
 
 if TYPE_CHECKING:
@@ -72,13 +72,12 @@ def draw_forecast(run: Run, predictions: dict[str, np.ndarray]) -> Figure | None
     axis = axes[0, 0]
     axis.set_subplotspec(axes[0, 0].get_gridspec()[0, :])
     lines = {"measured": ("targets", "black", "-")}
-    lines["forecast"] = ("predictions", COLOURS[1], "-")
-    for name in _list_persistence(predictions):
-        lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, ":")
+    lines["forecast"] = ("predictions", recipe_colour(run.recipe), "-")
+    lines |= _list_baselines(_list_persistence(predictions))
     for label, (name, colour, style) in lines.items():
         axis.plot(
             *_break_gaps(times[shown], predictions[name][shown]),
-            style, lw=1.4, color=colour, label=wrap_label(label),
+            ls=style, lw=1.4, color=colour, label=wrap_label(label),
         )  # fmt: skip
     axis.set_ylabel(plain_text(_name_target(run)))
     axis.tick_params(axis="x", labelrotation=25, labelsize=8)
@@ -99,15 +98,13 @@ def draw_error_by_hour(run: Run, predictions: dict[str, np.ndarray]) -> Figure |
     hours = predictions["times"].astype("datetime64[h]").astype(np.int64) % 24
     figure, axes = make_panels(1, 1)
     axis = axes[0, 0]
-    lines = {"network": ("predictions", COLOURS[1], "-")}
-    baselines = [name for name in predictions if name.startswith("baseline ")]
-    for name, style in zip(baselines, BASELINE_STYLES, strict=False):
-        lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
+    lines = {"network": ("predictions", recipe_colour(run.recipe), "-")}
+    lines |= _list_baselines(k for k in predictions if k.startswith("baseline "))
     present = np.unique(hours)
     for label, (name, colour, style) in lines.items():
         errors = np.abs(predictions[name] - predictions["targets"])
         means = [errors[hours == hour].mean() for hour in present]
-        axis.plot(present, means, style, ms=4, color=colour, label=wrap_label(label))
+        axis.plot(present, means, ls=style, color=colour, label=wrap_label(label))
     axis.set_xlabel("hour of the day that is forecast")
     axis.set_xticks(range(0, 24, 3))
     axis.set_ylabel(plain_text(f"mean absolute error, {_name_target(run)}"))
@@ -130,10 +127,8 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
     targets = predictions["targets"]
     figure, axes = make_panels(1, 1)
     axis = axes[0, 0]
-    lines = {"network": ("predictions", COLOURS[1], "-")}
-    baselines = [name for name in predictions if name.startswith("baseline ")]
-    for name, style in zip(baselines, BASELINE_STYLES, strict=False):
-        lines[name.removeprefix("baseline ")] = (name, BASELINE_COLOUR, style)
+    lines = {"network": ("predictions", recipe_colour(run.recipe), "-")}
+    lines |= _list_baselines(k for k in predictions if k.startswith("baseline "))
     for label, (name, colour, style) in lines.items():
         errors = np.abs(run.task.find_median(predictions[name]) - targets)
         errors = errors.reshape(*errors.shape[:2], -1).mean(axis=(0, 2))
@@ -144,6 +139,7 @@ def draw_error_by_step(run: Run, predictions: dict[str, np.ndarray]) -> Figure:
             label=wrap_label(label),
         )  # fmt: skip
     axis.set_xlabel("steps ahead")
+    axis.set_xticks(list_epoch_ticks(targets.shape[1]))
     axis.set_ylabel(plain_text(f"mean absolute error, {_name_target(run)}"))
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)
@@ -208,6 +204,16 @@ def draw_comparison_with_keras(run: Run, rows: list[dict[str, str]]) -> Figure:
     add_legend(apart)
     add_title(figure, f"{name_run(run)}: NumPy and Keras")
     return figure
+
+
+def _list_baselines(names: Iterable[str]) -> dict[str, tuple[str, str, Any]]:
+    """Return name for the legend -> name of the predictions, colour and line style."""
+    return {
+        name.removeprefix("baseline "): (
+            name, GREYS[k % len(GREYS)], BASELINE_STYLES[k % len(BASELINE_STYLES)],
+        )
+        for k, name in enumerate(names)
+    }  # fmt: skip
 
 
 def _list_persistence(predictions: dict[str, np.ndarray]) -> list[str]:

@@ -19,6 +19,9 @@ from shared.core.environment import PROJECT
 from shared.core.errors import UserError
 from shared.core.files import write_text
 from shared.core.flags import one_line_errors, parse
+from shared.report.matrix import VerdictCache
+from shared.report.published import OWN, REFERENCE
+from shared.report.saved_page import read_page
 from shared.runs.reader import RUNS
 
 
@@ -61,13 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.validate()
         if not options.watch:
             options.to.parent.mkdir(parents=True, exist_ok=True)  # fails early
-        from shared.report.collect import OWN, find_groups
-        from shared.report.matrix import REFERENCE, VerdictCache
-        from shared.report.render import build_page
-
         folders = {OWN: options.results_dir, REFERENCE: options.reference}
-        get_verdicts = VerdictCache(options.reference) if options.verdicts else None
+        published = options.reference if options.verdicts else None
         if options.tensorboard:
+            from shared.report.collect import find_groups
             from shared.report.events import write_events
 
             groups, _ = find_groups(folders)
@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.watch:
             from shared.report.serve import serve
 
-            serve(folders, get_verdicts, options.port)
+            serve(folders, published and VerdictCache(published), options.port)
             return
-        page = build_page(folders, get_verdicts)
+        page = read_page(folders, published)
         write_text(options.to, page)
         print(f"Saved {options.to} ({len(page.encode()) / 1e6:.1f} MB)")
 

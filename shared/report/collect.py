@@ -14,27 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.compare.tables import list_groups
-from shared.core.errors import UserError, format_flag
-from shared.core.roles import Role
-from shared.plots.curves import list_metrics, merge_metrics
+from shared.core.errors import UserError
+from shared.plots.curves import list_metrics
 from shared.report.classes import read_classes
-from shared.report.matrix import VerdictCache, build_matrix
+from shared.report.entries import name_key
+from shared.report.matrix import VerdictCache
+from shared.report.published import OWN
+from shared.report.sets import describe_set, sort_sets
 from shared.runs.groups import (
     Group,
     explain_missing,
     group_runs,
     keep_newest,
-    list_baselines,
 )
-from shared.runs.reader import Run, format_kernels, read_kernels, scan_runs
+from shared.runs.reader import Run, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
     list_better_baselines,
 )
-from shared.tasks.score import format_title
 
-OWN = "own"
 DIGITS = 5  # of a curve; no screen shows more
 RUN_COLUMNS = ("seed", "best_epoch", "best_val", "last_val", "test_best", "test_last")
 
@@ -102,10 +100,13 @@ def collect(
         `made` (time), `sets` (a dict per data set) and `runs` (key of a run -> dict),
         ready for JSON.
     """
-    sets = []
-    for name in sorted({group.data for _, group in groups}):
-        same_data = [pair for pair in groups if pair[1].data == name]
-        sets.append(_describe_set(f"set-{len(sets)}", name, same_data, get_verdicts))
+    together: dict[str, list[tuple[str, Group]]] = {}
+    for source, group in groups:
+        together.setdefault(group.data, []).append((source, group))
+    sets = [
+        describe_set(f"set-{k}", name, together[name], get_verdicts)
+        for k, name in enumerate(sort_sets(together))
+    ]
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "sets": sets,
@@ -115,11 +116,6 @@ def collect(
             for run in group.runs
         },
     }
-
-
-def name_key(run: Run) -> str:
-    """Return the key of a run: the last three parts of its path."""
-    return "/".join(run.path.resolve().parts[-3:])
 
 
 def _keep(runs: Iterable[Run]) -> list[Run]:
@@ -152,89 +148,6 @@ def _make_labels_unique(groups: Sequence[tuple[str, Group]]) -> list[tuple[str, 
     ]
 
 
-def _describe_set(
-    key: str,
-    name: str,
-    same_data: Sequence[tuple[str, Group]],
-    get_verdicts: VerdictCache | None,
-) -> dict[str, Any]:
-    groups = [group for _, group in same_data]
-    first = groups[0].runs[0]
-    unit = first.score.unit
-    rows = list(list_groups(groups))
-    finished = [group for group in groups if group.runs[0].state == "finished"]
-    return {
-        "key": key,
-        "name": name,
-        "kind": format_kind(first),
-        "score": first.score.title,
-        "higher_is_better": first.score.higher_is_better,
-        "metrics": [
-            {"name": m, "title": format_title(m, unit)} for m in merge_metrics(groups)
-        ],
-        "groups": [
-            _describe_group(f"{key}-{k}", source, group) | {"row": row}
-            for k, ((source, group), row) in enumerate(
-                zip(same_data, rows, strict=False)
-            )
-        ],
-        "baselines": [
-            baseline | {"row": row}
-            for baseline, row in zip(
-                list_baselines(groups), rows[len(groups) :], strict=True
-            )
-        ],
-        "matrix": build_matrix(get_verdicts(finished), finished)
-        if get_verdicts and finished
-        else {},
-    }
-
-
-def format_kind(run: Run) -> str:
-    """Return whether a run's data are real, a generated sample, or a generated task."""
-    facts = run.config.get("data_facts", {})
-    if facts.get("is_sample"):
-        return "generated sample, not the real data"
-    if facts.get("origin") == "generated":
-        return "generated task"
-    part = "part of the real data" if "-limit-" in run.data else "real data"
-    return f"{part}, SHA-256 {run.data_hash[:8]}" if run.data_hash else part
-
-
-def _describe_group(key: str, source: str, group: Group) -> dict[str, Any]:
-    newest = max(group.runs, key=lambda run: run.path.name)
-    config = newest.config
-    planned = [
-        layer["description"] for layer in read_kernels(newest.path).get("planned", [])
-    ]
-    ran = dict.fromkeys(filter(None, (format_kernels(run.path) for run in group.runs)))
-    return {
-        "key": key,
-        "label": group.label,
-        "source": source,
-        "state": newest.state,
-        "runs": [name_key(run) for run in group.runs],
-        "settings": [
-            {
-                "flag": format_flag(name),
-                "value": str(value),
-                "changed": name in config.get("changed", {}),
-            }
-            for name, value in config["settings"].items()
-            if name not in newest.list_names(Role.SEED)
-        ],
-        "facts": {
-            "kernels, planned": "; ".join(planned),
-            "kernels, ran": " / ".join(ran),
-            "examples": _join(config.get("data_facts", {}).get("examples")),
-            "device": _join(config.get("device")),
-            "versions": _join(config.get("versions")),
-            "commit": _format_code(config.get("code") or {}),
-            "command": config.get("command", ""),
-        },
-    }
-
-
 def _describe_run(run: Run) -> dict[str, Any]:
     summary, metric = run.summary, run.score.metric
     best, last, test = (summary[key] or {} for key in ("best", "last", "test"))
@@ -262,17 +175,3 @@ def _describe_run(run: Run) -> dict[str, Any]:
 
 def _shorten(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-
-
-def _format_code(code: Mapping[str, Any]) -> str:
-    commit = code.get("commit") or ""
-    return f"{commit[:12]}, with changes" if code.get("changed") else commit[:12]
-
-
-def _join(facts: Mapping[str, Any] | None) -> str:
-    """Return a few facts as one line: `train 20000, test 25000`."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value}"
-        for name, value in (facts or {}).items()
-        if value not in ("", [], None)
-    )

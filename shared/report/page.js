@@ -10,10 +10,10 @@ function remember() {
   for (const one of document.querySelectorAll("input[id], select[id]")) {
     controls[one.id] = one.type === "checkbox" ? one.checked : one.value;
   }
-  const sorted = document.querySelector("th[aria-sort]");
+  const sorted = [...document.querySelectorAll("th[aria-sort]")].map((one) => (
+    { table: one.closest("table").id, column: one.cellIndex, way: one.getAttribute("aria-sort") }));
   const open = [...document.querySelectorAll("details[open]")].map((one) => one.id);
-  const sort = sorted && { column: sorted.cellIndex, way: sorted.getAttribute("aria-sort") };
-  sessionStorage.setItem(MEMORY, JSON.stringify({ controls, open, sort, top: window.scrollY }));
+  sessionStorage.setItem(MEMORY, JSON.stringify({ controls, open, sorted, top: window.scrollY }));
 }
 
 function recall() {
@@ -26,12 +26,19 @@ function recall() {
     else control.value = value;
   }
   for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
-  if (kept.sort) {
-    const button = document.querySelectorAll("#table thead button")[kept.sort.column];
-    button.click();
-    if (kept.sort.way === "descending") button.click();
+  for (const { table, column, way } of kept.sorted) {
+    const button = document.getElementById(table)?.querySelectorAll("thead button")[column];
+    button?.click();
+    if (way === "descending") button?.click();
   }
   window.scrollTo(0, kept.top);
+}
+
+// Bokeh draws its tools in shadow roots, which no style sheet of the page reaches.
+function findTools(root) {
+  return [...root.querySelectorAll("*")].flatMap((one) => [
+    ...(one.matches(".bk-Toolbar") ? [one] : []), ...(one.shadowRoot ? findTools(one.shadowRoot) : []),
+  ]);
 }
 
 async function follow(stamp) {
@@ -52,29 +59,29 @@ async function follow(stamp) {
 async function main() {
   const content = JSON.parse(document.getElementById("content").textContent);
   const panels = [];
-  setUpTable();
+  document.querySelectorAll("table.runs").forEach(setUpTable);
+  setUpFilter();
   if (content.stamp) recall();
   document.getElementById("filter").dispatchEvent(new Event("input"));
 
   const paint = () => {
-    for (const swatch of document.querySelectorAll(".swatch")) {
-      const k = Number(swatch.dataset.colour);
-      swatch.style.borderTopColor = pickColour(content, k);
-      swatch.style.borderTopStyle = ({ solid: "solid", "2 3": "dotted" })[pickDash(content, k)] ?? "dashed";
-    }
     panels.forEach((panel) => panel.paint());
     document.documentElement.dataset.scheme = darkness.matches ? "dark" : "light";
   };
   darkness.addEventListener("change", paint);
 
-  // Printing does not draw the plots again, so they are scaled down.
+  // Printing does not draw the plots again, so they are scaled down, without their tools.
   window.addEventListener("beforeprint", () => {
     for (const plot of document.querySelectorAll(".plot")) {
       plot.style.zoom = Math.min(1, PAPER / plot.offsetWidth);
+      for (const tools of findTools(plot)) tools.style.visibility = "hidden";
     }
   });
   window.addEventListener("afterprint", () => {
-    for (const plot of document.querySelectorAll(".plot")) plot.style.zoom = "";
+    for (const plot of document.querySelectorAll(".plot")) {
+      plot.style.zoom = "";
+      for (const tools of findTools(plot)) tools.style.visibility = "";
+    }
   });
 
   // A panel takes a tenth of a second, so a run's panels are drawn when they come into view.

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import jinja2
 from bokeh.resources import Resources
 from markupsafe import Markup
 
-from shared.plots.curves import COLOURS
 from shared.report.collect import collect, find_groups
 from shared.report.matrix import VerdictCache
+from shared.report.overview import format_spread
 from shared.report.pictures import embed_pictures
 from shared.runs.groups import Group
 from shared.runs.reader import describe_problems
@@ -24,9 +25,10 @@ from shared.runs.terminal import format_score
 LIMIT = 5_000_000  # bytes of the page
 ROOM_FOR_NOTES = 8_000  # bytes
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("table.js", "plots.js", "page.js")
+SCRIPTS = ("table.js", "panel.js", "curves.js", "page.js")
 HISTORY_KEYS = ("history", "baselines", "metrics", "state")
 BASELINE_KEYS = ("name", "is_best_achievable", "validation")
+DASHES = ("", "8 4", "2 3", "8 3 2 3")  # of `LineStyle.dash`, as in panel.js
 FLAG = re.compile(r"(--[\w-]+)")
 
 
@@ -100,9 +102,9 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["score"] = format_score
+    environment.filters["spread"] = format_spread
     environment.filters["flags"] = keep_flags_whole
     drawn = {
-        "colours": COLOURS,
         "stamp": stamp,
         "sets": [
             {
@@ -111,7 +113,7 @@ def render(
                 "baselines": [{k: b[k] for k in BASELINE_KEYS}
                               for b in one["baselines"]],
                 "groups": [{k: g[k] for k in ("label", "runs", "state")}
-                           for g in one["groups"]],
+                           | asdict(g["style"]) for g in one["groups"]],
             }
             for one in content["sets"]
         ],
@@ -127,6 +129,7 @@ def render(
         pictures=pictures,
         drawn=drawn,
         stamp=stamp,
+        dashes=DASHES,
         style=Markup(_read("page.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=[_hash(script) for script in scripts],

@@ -1,12 +1,8 @@
 "use strict";
 
-// The overview table: a click on a heading sorts it; words and data set filter it.
-function setUpTable() {
-  const table = document.getElementById("table");
+// The tables: a click on a heading sorts one. Words and the data set filter all of them.
+function setUpTable(table) {
   const headings = [...table.tHead.rows[0].cells];
-  const filter = document.getElementById("filter");
-  const chosen = document.getElementById("filter-set");
-  const count = document.getElementById("filter-count");
 
   function read(row, column) {
     const text = row.cells[column].dataset.value;
@@ -21,15 +17,12 @@ function setUpTable() {
     return sign * String(one).localeCompare(String(other));
   }
 
-  // Sorts within each data set, since scores on different data are not comparable.
   function sort(column, sign) {
     headings.forEach((heading) => heading.removeAttribute("aria-sort"));
     headings[column].setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-    for (const body of table.tBodies) {
-      const rows = [...body.rows].slice(1);
-      rows.sort((first, second) => compare(first, second, column, sign));
-      body.append(...rows);
-    }
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((first, second) => compare(first, second, column, sign));
+    table.tBodies[0].append(...rows);
   }
 
   headings.forEach((heading, column) => {
@@ -38,6 +31,12 @@ function setUpTable() {
       sort(column, rising ? -1 : 1);
     });
   });
+}
+
+function setUpFilter() {
+  const filter = document.getElementById("filter");
+  const chosen = document.getElementById("filter-set");
+  const count = document.getElementById("filter-count");
 
   function apply() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -46,20 +45,21 @@ function setUpTable() {
       return words.every((word) => text.includes(word));
     };
     let shown = 0, all = 0;
-    for (const body of table.tBodies) {
-      const isChosen = !chosen.value || chosen.value === body.dataset.set;
+    for (const section of document.querySelectorAll("section.set")) {
+      const isChosen = !chosen.value || chosen.value === section.dataset.set;
       let any = false;
-      for (const row of body.querySelectorAll("tr.run")) {
+      for (const row of section.querySelectorAll("tr.run")) {
         row.hidden = !(isChosen && fits(row));
         any ||= !row.hidden;
         shown += !row.hidden;
         all += 1;
       }
-      body.hidden = !any;
-      document.getElementById(body.dataset.set).hidden = !any;
+      section.hidden = !any;
     }
     for (const group of document.querySelectorAll("details.group")) group.hidden = !fits(group);
-    count.textContent = shown ? `${shown} of ${all} rows` : `No row of ${all} matches. Remove a word of the filter.`;
+    const isAll = shown === all;
+    count.textContent = shown ? (isAll ? "" : `${shown} of ${all} entries`)
+      : `No entry of ${all} matches. Remove a word of the filter.`;
   }
 
   filter.addEventListener("input", apply);

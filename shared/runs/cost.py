@@ -54,15 +54,19 @@ def find_front(groups: Sequence[Group], cost: str) -> list[Group]:
         (find_cost(group, cost), find_score(group) * (1 if higher else -1), group)
         for group in list_comparable(groups, cost)
     ]
-    front = [
-        (paid, group)
-        for paid, score, group in known
-        if not any(
+    places = {(paid, score) for paid, score, _ in known}
+    beaten = {
+        (paid, score)
+        for paid, score in places
+        if any(
             other_paid <= paid
             and other >= score
             and (other_paid, other) != (paid, score)
-            for other_paid, other, _ in known
+            for other_paid, other in places
         )
+    }
+    front = [
+        (paid, group) for paid, score, group in known if (paid, score) not in beaten
     ]
     return [group for _, group in sorted(front, key=lambda pair: pair[0])]
 

@@ -78,13 +78,13 @@ def choose_runs(names: Iterable[str], root: Path) -> tuple[list[Run], list[str]]
                 f"{_name_recipe(name)}, or name a run folder."
             )
         found += finished
-    chosen = {run.path.resolve(): run for run in [*keep_newest(found), *named]}
+    chosen = {run.place: run for run in [*keep_newest(found), *named]}
     if not chosen:
         raise UserError(f"No run in {root} has finished. Run a recipe to its end.")
     notes = []
     if unfinished:
         notes.append(f"Left out: {unfinished} that did not finish (name its folder).")
-    if repeats := len({run.path.resolve() for run in found} - set(chosen)):
+    if repeats := len({run.place for run in found} - set(chosen)):
         notes.append(f"Left out: {repeats} older repeats of a seed (name its folder).")
     return _by_age(chosen.values()), notes + Found([], unreadable).describe()
 
@@ -181,7 +181,7 @@ def list_baselines(groups: Sequence[Group]) -> list[dict[str, Any]]:
     for group in groups:
         for run in group.runs:
             names = run.list_names(*READ_BY_BASELINES)
-            reads = tuple((k, str(run.settings[k])) for k in sorted(names))
+            reads = tuple(flag for flag in run.flags if flag[0] in names)
             for baseline in run.summary["baselines"]:
                 key = (baseline["name"], reads)
                 found.setdefault(key, {}).setdefault(run.seed, baseline)
@@ -210,16 +210,17 @@ def _list_experiments(runs: Sequence[Run]) -> list[tuple]:
     """
     known: dict[str, set[str]] = {}
     for run in runs:
-        names = set(run.settings)
-        known[run.recipe] = known.get(run.recipe, names) & names
+        known.setdefault(run.recipe, set(run.settings)).intersection_update(
+            run.settings
+        )
     experiments = []
     for run in runs:
-        names = known[run.recipe] | set(run.config["changed"])
+        names = known[run.recipe].union(run.config["changed"])
         names -= run.list_names(*REPEATS)
-        flags = sorted((k, str(v)) for k, v in run.settings.items() if k in names)
+        flags = tuple(flag for flag in run.flags if flag[0] in names)
         splits = run.list_names(Role.SPLIT)
         split = tuple(flag for flag in flags if flag[0] in splits)
-        key = (run.data, run.data_hash, split, run.recipe, tuple(flags))
+        key = (run.data, run.data_hash, split, run.recipe, flags)
         experiments.append(key)
     return experiments
 

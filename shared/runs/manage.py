@@ -12,6 +12,7 @@ all that is behind a symbolic link. --remove also deletes what killed runs have 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from shared.core.flags import one_line_errors, parse
 from shared.core.roles import SHOWN_ELSEWHERE
 from shared.core.signals import INTERRUPTED
 from shared.runs.groups import find_named
+from shared.runs.long_table import print_table
 from shared.runs.reader import (
     RUNS,
     Found,
@@ -129,7 +131,7 @@ def pick_runs(options: Options) -> Found:
     unreadable: dict[Path, str] = {}
     for name in options.runs or [None]:
         scanned = _find(name, options.results_dir)
-        found |= {run.path.resolve(): run for run in scanned.runs}
+        found |= {run.place: run for run in scanned.runs}
         unreadable |= scanned.unreadable
     runs = list(found.values())
     wanted = dict(text.split("=", 1) for text in options.where)
@@ -164,9 +166,19 @@ def read_start(run: Run) -> datetime:
     return began.replace(tzinfo=UTC)
 
 
-def measure_size(path: Path) -> int:
+def measure_size(path: Path | str) -> int:
     """Return the size of all files of a folder in bytes."""
-    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    size = 0
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    size += measure_size(entry.path)
+                elif entry.is_file():
+                    size += entry.stat(follow_symlinks=False).st_size
+    except OSError:  # removed meanwhile, or it cannot be seen
+        pass
+    return size
 
 
 def show_runs(runs: Sequence[Run]) -> None:
@@ -194,7 +206,7 @@ def show_runs(runs: Sequence[Run]) -> None:
                 f"{sizes[run.path] / 1e6:.1f}",
                 Text(_format_flags(run)),
             )
-    make_console().print(table)
+    print_table(make_console(), table)
     print(f"{count_runs(len(runs))}, {sum(sizes.values()) / 1e6:,.1f} MB")
 
 

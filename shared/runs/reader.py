@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+import gc
 import os
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from shared.core.environment import PROJECT
@@ -18,25 +18,30 @@ from shared.core.errors import UserError
 from shared.core.roles import Role
 from shared.core.text import escape_controls, shorten
 from shared.runs import legacy, schema
-from shared.runs.decode import (
-    DamagedError,
-    name_file,
-    parse_json,
-    read_arrays,
-    read_json,
-    read_member,
-    read_table,
+from shared.runs.content import (
+    CONFIG,
+    HISTORY,
+    SUMMARY,
+    read_content,
+    read_kernels_file,
 )
+from shared.runs.content import KERNELS as KERNELS  # for those who import it from here
+from shared.runs.content import MODEL as MODEL
+from shared.runs.content import MODEL_FACTS as MODEL_FACTS
+from shared.runs.content import format_content as format_content
+from shared.runs.content import read_model_epoch as read_model_epoch
+from shared.runs.decode import DamagedError, name_file, read_arrays
+from shared.runs.index import RunIndex, has_changed, read_anew
 from shared.tasks.kinds import read_task
 from shared.tasks.score import Score
 from shared.tasks.task import Task
 
+if TYPE_CHECKING:
+    import numpy as np
+
 RUNS = PROJECT / "results" / "runs"
 LOCK = ".lock"  # held by the process that trains
-KERNELS = "kernels.json"
 PREDICTIONS = "predictions.npz"
-MODEL = "best.keras"
-MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
 MOST_NAMED = 10  # damaged folders or files, before the rest is counted
 
 
@@ -52,6 +57,8 @@ class Run:
         state: `finished`, `running`, `interrupted` or `failed`.
         problems: Name of an optional file -> why it cannot be used. Files that are
             read later, such as the predictions, are added then.
+        kernels: Content of `kernels.json`; empty without a usable file.
+        stamp: Changes whenever the files do; empty if that is not sure.
     """
 
     path: Path
@@ -60,6 +67,8 @@ class Run:
     history: dict[str, list[float]]
     state: str
     problems: dict[str, str] = field(default_factory=dict, compare=False)
+    kernels: dict[str, Any] = field(default_factory=dict, compare=False)
+    stamp: str = field(default="", compare=False)
 
     @property
     def recipe(self) -> str:
@@ -81,19 +90,42 @@ class Run:
         """Every flag by name."""
         return self.config["settings"]
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The task, which knows how to score, compare and show the run."""
         return read_task(self.summary["task"])
 
-    @property
+    @cached_property
     def score(self) -> Score:
         """The score that picked the epoch and ranks the run."""
         return Score.from_json(self.summary["task"]["score"])
 
+    @cached_property
+    def flags(self) -> tuple[tuple[str, str], ...]:
+        """Every flag with its value as text, by name."""
+        return tuple(sorted((k, str(value)) for k, value in self.settings.items()))
+
     def list_names(self, *roles: Role) -> set[str]:
         """Return the names of all flags with one of some roles."""
-        return {k for k, role in self.config["roles"].items() if role in roles}
+        return set().union(*(self._names.get(role, ()) for role in roles))
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """Role -> names of its flags."""
+        names: dict[str, list[str]] = {}
+        for name, role in self.config["roles"].items():
+            names.setdefault(role, []).append(name)
+        return names
+
+    @cached_property
+    def ran(self) -> str:
+        """Which kernels the recurrent layers ran on; empty if not known."""
+        return _format_ran(self.kernels.get("ran") or [])
+
+    @cached_property
+    def place(self) -> Path:
+        """The folder itself, also if it was reached through links."""
+        return self.path.resolve()
 
     @property
     def seed(self) -> int:
@@ -138,15 +170,6 @@ def read_run(path: Path) -> Run:
         ) from None
 
 
-def read_model_epoch(path: Path) -> int | None:
-    """Return the epoch of the model in a run folder; None if that is not known."""
-    try:
-        with name_file(MODEL):
-            return _read_model_facts(path / MODEL)["epoch"]
-    except DamagedError:
-        return None
-
-
 def read_predictions(run: Run) -> dict[str, np.ndarray] | None:
     """Return the content of `predictions.npz`; None without a usable file.
 
@@ -188,29 +211,24 @@ def describe_problems(runs: Iterable[Run]) -> list[str]:
 def read_kernels(path: Path) -> dict[str, Any]:
     """Return the content of `kernels.json`; empty without a usable file."""
     try:
-        return _read_kernels(path)
+        return read_kernels_file(path)
     except DamagedError:
         return {}
 
 
 def format_kernels(path: Path) -> str:
     """Return which kernels a run's recurrent layers ran on; empty if not known."""
-    ran = read_kernels(path).get("ran") or []
+    return _format_ran(read_kernels(path).get("ran") or [])
+
+
+def _format_ran(layers: list[dict[str, Any]]) -> str:
     texts = []
-    for layer in ran:
+    for layer in layers:
         text = layer["path"] + (" under XLA" if layer["xla"] else "")
         if layer["implementation"] is not None:
             text += f", implementation {layer['implementation']}"
         texts.append(text)
     return "; ".join(dict.fromkeys(texts))
-
-
-def format_content(epochs: int, model_epoch: int | None) -> str:
-    """Return what a run folder holds: `epochs 1 to 3, the model of epoch 2`."""
-    holds = f"epochs 1 to {epochs}" if epochs else "no epoch"
-    return (
-        holds if model_epoch is None else f"{holds}, the model of epoch {model_epoch}"
-    )
 
 
 def find_runs(root: Path = RUNS, recipe: str | None = None) -> list[Run]:
@@ -235,21 +253,41 @@ def scan_runs(root: Path = RUNS, recipe: str | None = None) -> Found:
     """
     found = Found([], {})
     for parent in [root / recipe] if recipe else _list_folders(root):
-        for folder in _list_folders(parent):
-            if not is_run_folder(folder):
-                continue
-            try:
-                found.runs.append(_read_folder(folder))
-            except DamagedError as error:
-                if is_run_folder(folder):  # else it was removed meanwhile
-                    found.unreadable[folder] = str(error)
+        with _without_collection():
+            _scan_folder(parent, found)
     return found
+
+
+def _scan_folder(parent: Path, found: Found) -> None:
+    """Add the runs of a recipe to what was found."""
+    index = RunIndex(parent)
+    folders = _list_folders(parent)
+    for folder in folders:
+        if not is_run_folder(folder):
+            continue
+        try:
+            found.runs.append(_read_folder(folder, index))
+        except DamagedError as error:
+            if is_run_folder(folder):  # else it was removed meanwhile
+                found.unreadable[folder] = str(error)
+    index.close(folders)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Search for no garbage meanwhile: thousands of runs that stay hold none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def is_run_folder(path: Path) -> bool:
     """Return whether a folder holds a file of a run, be it damaged."""
-    names = ("config.json", "summary.json", "history.csv")
-    return any(os.path.lexists(path / name) for name in names)
+    return any(os.path.lexists(f"{path}/{k}") for k in (CONFIG, SUMMARY, HISTORY))
 
 
 def is_locked(path: Path) -> bool:
@@ -274,86 +312,35 @@ def _cut(lines: list[str]) -> list[str]:
 def _list_folders(path: Path) -> list[Path]:
     """Return the folders in a folder by name; hidden ones are made or removed now."""
     try:
-        return sorted(
-            entry
-            for entry in path.iterdir()
-            if not entry.name.startswith(".") and entry.is_dir()
-        )
+        with os.scandir(path) as entries:
+            names = [e.name for e in entries if e.name[0] != "." and e.is_dir()]
     except OSError:
         return []
+    return [path / name for name in sorted(names, key=os.path.normcase)]
 
 
-def _read_folder(path: Path) -> Run:
+def _read_folder(path: Path, index: RunIndex | None = None) -> Run:
     """Read and check a run folder.
 
     Raises:
         DamagedError: With the reason.
     """
-    if path.name != escape_controls(path.name):
-        raise DamagedError("its name holds control characters or is not UTF-8")
-    config = read_json(path / "config.json")
-    summary = read_json(path / "summary.json")
-    state = summary.get("state")
+    content, stamp = index.read(path) if index else read_anew(path)
+    state = content.summary["state"]
     if state == "unfinished":
         state = "running" if is_locked(path) else "interrupted"
-    if state == "interrupted":  # it may have ended since the first read
-        summary = read_json(path / "summary.json")
-        ended = summary.get("state")
+    if state == "interrupted" and has_changed(path, stamp):
+        # It may have ended since it was read.
+        content = read_content(path)
+        ended = content.summary["state"]
         state = state if ended == "unfinished" else ended
-    history = _read_history(path / "history.csv")
-    if "roles" not in config and "task" not in summary:
-        with name_file("config.json and summary.json"):
-            config, summary = legacy.upgrade(config, summary)
-    with name_file("config.json"):
-        schema.check_config(config)
-    with name_file("summary.json"):
-        if state != summary.get("state"):  # the process died before it wrote this
-            summary |= _summarise(history, read_model_epoch(path))
-        schema.check_summary(summary)
-    with name_file("config, summary and history"):
-        schema.check_together(config, summary, history)
-    run = Run(path, config, summary, history, state)
-    try:
-        _read_kernels(path)
-    except DamagedError as error:
-        run.problems[KERNELS] = str(error)
-    return run
-
-
-def _summarise(
-    history: dict[str, list[float]], model_epoch: int | None
-) -> dict[str, Any]:
-    """Return the entries of the summary that follow from the history."""
-    epochs = len(history.get("epoch", []))
-    facts = {"epochs": epochs, "holds": format_content(epochs, model_epoch)}
-    if epochs:
-        row = {name: column[-1] for name, column in history.items()}
-        last = {k: v if math.isfinite(v) else None for k, v in row.items()}
-        facts["last"] = last | {"epoch": epochs}
-        facts["seconds_per_epoch"] = statistics.median(history["seconds"])
-    return facts
-
-
-def _read_history(path: Path) -> dict[str, list[float]]:
-    if not os.path.lexists(path):
-        return {}
-    columns = read_table(path)
-    with name_file(path.name):
-        return schema.check_history(columns)
-
-
-def _read_kernels(path: Path) -> dict[str, Any]:
-    if not os.path.lexists(path / KERNELS):
-        return {}
-    record = read_json(path / KERNELS)
-    with name_file(KERNELS):
-        record = legacy.upgrade_kernels(record)
-        schema.check_kernels(record)
-    return record
-
-
-def _read_model_facts(path: Path) -> dict[str, Any]:
-    """Return the note inside `best.keras`."""
-    facts = parse_json(read_member(path, MODEL_FACTS))
-    schema.check_model_facts(facts)
-    return facts
+    return Run(
+        path,
+        content.config,
+        content.summary,
+        content.history,
+        state,
+        dict(content.problems),
+        content.kernels,
+        stamp,
+    )

@@ -9,13 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.core.text import shorten_path
+
 if TYPE_CHECKING:
     from shared.runs.reader import Run
 
 
 def make_console() -> Console:
     """Return a terminal that prints texts as they are, without mark-up or colours."""
-    return Console(highlight=False, markup=False, emoji=False)
+    # Jupyter would show each line as a box of its own.
+    return Console(highlight=False, markup=False, emoji=False, force_jupyter=False)
 
 
 def show_run(run: Run, earlier: Sequence[Run]) -> None:
@@ -60,7 +63,7 @@ def show_run(run: Run, earlier: Sequence[Run]) -> None:
     seconds = summary["seconds_per_epoch"]
     timed = f", {seconds:.1f} s per epoch (median)" if seconds is not None else ""
     console.print(Text(f"{summary['parameters']:,} parameters{timed}"))
-    console.print(Text(f"Saved in {run.path}"), soft_wrap=True)
+    console.print(Text(f"Saved in {shorten_path(run.path)}"), soft_wrap=True)
 
 
 def format_score(value: float | None) -> str:
@@ -87,8 +90,8 @@ def list_better_baselines(run: Run) -> list[str]:
             continue
         if value != reached and (value > reached) == score.higher_is_better:
             sentences.append(
-                f"Not reached: {baseline['name']}, test {format_score(value)} against "
-                f"{format_score(reached)}."
+                f'The simple model "{baseline["name"]}" scores better on the test: '
+                f"{format_score(value)} against {format_score(reached)}."
             )
     return sentences
 

@@ -22,7 +22,6 @@ import errno
 import hashlib
 import json
 import shutil
-import statistics
 import sys
 import tempfile
 import zipfile
@@ -41,6 +40,7 @@ from shared.core.environment import (
 )
 from shared.core.files import read_umask, to_csv, write_text, write_whole
 from shared.core.roles import Settings
+from shared.runs.epoch_seconds import median_seconds
 from shared.runs.model_checks import check_model, list_layer_sizes
 from shared.runs.reader import (
     KERNELS,
@@ -206,7 +206,7 @@ class RunFolder:
             "epochs": len(rows),
             "best": best,
             "last": rows[-1],
-            "seconds_per_epoch": statistics.median(row["seconds"] for row in rows),
+            "seconds_per_epoch": median_seconds([row["seconds"] for row in rows]),
         }
         self._write_summary()
 

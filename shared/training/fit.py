@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.core.backend import count_gpus
+from shared.core.text import wrap
 from shared.data.feeding import feed
 from shared.data.splits import Splits
 from shared.kernels.plan import LayerPlan, list_recurrent_layers, plan_model
@@ -59,10 +59,8 @@ def fit(
     if plans := plan_run(model, data, choice):
         print("Kernels (kernels.json records what ran)")
         for plan in plans:
-            print(f"  {plan.describe()}")
-    called = [*callbacks, recorder]
-    if sys.stdout.isatty():
-        called.insert(0, ProgressLine(training.epochs))
+            print(wrap(plan.describe(), "  "))
+    called = [ProgressLine(training.epochs), *callbacks, recorder]
     if plans:
         called.append(KernelRecord(plans, folder))
     _fit(model, data, training, called)

@@ -13,38 +13,47 @@ import numpy as np
 
 from shared.baselines.baseline import check_for_leak
 from shared.core.signals import raise_if_asked
+from shared.core.text import WIDTH
+from shared.core.waiting import QUIET, say_while
 from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.kernels.saved import describe_layers
 from shared.runs.writer import Row, RunFolder
 
-WIDTH = 80  # columns of a terminal
 PAUSE = 0.2  # seconds between two states of the moving line
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """Shows on a terminal how far an epoch is, on one line that its end replaces."""
+    """Shows how far a long epoch is.
+
+    On a terminal, this is one line that moves and that the end of the epoch replaces.
+    Elsewhere it is a line now and then.
+    """
 
     def __init__(self, epochs: int) -> None:
         """Keep the number of planned epochs."""
         super().__init__()
         self.epochs = epochs
+        self.moves = sys.stdout.isatty()
+        self.pause = PAUSE if self.moves else QUIET
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start a line."""
-        self.epoch, self.shown = epoch + 1, 0.0
+        self.epoch = epoch + 1
+        self.shown = 0.0 if self.moves else time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the line, some times a second."""
         now = time.perf_counter()
-        if now - self.shown < PAUSE:
+        if now - self.shown < self.pause:
             return
         self.shown = now
         batches = self.params.get("steps")
         of = f" of {batches:,}" if batches else ""
         loss = f", loss {float(logs['loss']):.4f}" if logs else ""
         line = f"  epoch {self.epoch} of {self.epochs}: batch {batch + 1:,}{of}{loss}"
-        print(f"{clear_line()}{line[:WIDTH]}", end="", flush=True)
+        end = "" if self.moves else "\n"
+        print(f"{clear_line()}{line[:WIDTH]}", end=end, flush=True)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Leave no rest of a line."""
@@ -131,13 +140,14 @@ class Recorder(keras.callbacks.Callback):
             note = "No epoch had a valid score, so the test was not run."
             self.folder.close("finished", note, seconds=seconds)
             return
-        scores = {"last": self._evaluate(test)}
-        if self.best is self.rows[-1]:
-            scores["best"] = scores["last"]
-        else:
-            self.model.set_weights(self.best_weights)
-            scores["best"] = self._evaluate(test)
-        predictions = self._predict(test)
+        with say_while("Scoring the test set"):
+            scores = {"last": self._evaluate(test)}
+            if self.best is self.rows[-1]:
+                scores["best"] = scores["last"]
+            else:
+                self.model.set_weights(self.best_weights)
+                scores["best"] = self._evaluate(test)
+            predictions = self._predict(test)
         self.folder.write_predictions(test, predictions)
         if show is not None:
             show(self.model)

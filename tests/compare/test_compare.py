@@ -9,7 +9,8 @@ from shared.compare.__main__ import main
 from shared.compare.comparison import COMPARISONS, name_files
 from shared.compare.differences import find_differences
 from shared.core.errors import UserError
-from shared.plots.curves import draw_comparison, stack_curves
+from shared.plots.comparison_figure import draw_comparison
+from shared.plots.curves import stack_curves
 from shared.runs.groups import choose_runs, group_runs, list_baselines
 from tests.helpers import PROJECT, make_settings, run_python
 from tests.runs.test_runs import BASELINES, open_folder, row

@@ -113,7 +113,7 @@ def test_runs_that_answer_alike_differ_in_nothing(tmp_path):
             make_run(tmp_path, "same", seed, labels, predictions, kernel=kernel)
     (verdict,) = compare_all(tmp_path)
     assert "no difference: both score every test example alike" in verdict.sentence
-    assert "Nothing differs that is known to move numbers." in verdict.differs
+    assert "Nothing differs that is known to change the numbers." in verdict.differs
     assert "--kernel (compiled / keras)" in " ".join(verdict.differs)
 
 

@@ -51,7 +51,7 @@ def test_what_tensorflow_says_before_it_aborts_is_shown():
 DRAW = """
 import sys
 from pathlib import Path
-from shared.plots.curves import make_panels
+from shared.plots.panels import make_panels
 figure, _ = make_panels(1, 1)
 figure.savefig(Path(sys.argv[1]))
 assert "matplotlib.pyplot" not in sys.modules

@@ -94,7 +94,7 @@ def test_only_flags_that_move_numbers_are_called_so(runs):
 
 def test_the_report_and_the_list_of_runs_show_the_flags(runs, root, capsys):
     page = build_page({"own": root, "reference": root.parent / "none"})
-    assert "levels (--holdout 30)" in page
+    assert "levels (holdout 30)" in page
     assert "toy-level --level 5.0" in page
     assert "toy-level --chunk" not in page
     manage(["--results-dir", str(root)])

@@ -11,6 +11,7 @@ from shared.core.recipes import list_recipes
 from tests.helpers import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+LESSONS = sorted((PROJECT / "docs" / "lessons").rglob("*.md"))
 README = PAGES[0].read_text(encoding="utf-8")
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 MOST_LINES = 200
@@ -106,7 +107,7 @@ def test_every_target_of_the_pages_exists():
     assert named <= targets
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", [*PAGES, *LESSONS], ids=lambda path: path.name)
 def test_every_linked_file_exists(page):
     linked = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert linked or page.name != "README.md"

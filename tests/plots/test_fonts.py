@@ -8,7 +8,7 @@ import pytest
 
 from shared.plots import fonts
 from shared.plots.confusion_figure import draw_confusion
-from shared.plots.curves import plain_text
+from shared.plots.panels import plain_text
 from shared.tasks.text_classification import TextClassification
 
 PREDICTIONS = {

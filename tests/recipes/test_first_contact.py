@@ -1,13 +1,24 @@
 """The first minutes of a user: set-up, wrong names, and what to do after a run."""
 
+import subprocess
+import threading
+from pathlib import Path
+
 import pytest
 
+from shared.commands import next_steps
 from shared.commands.help import main as show_help
 from shared.commands.help import suggest
 from shared.commands.install import Progress
 from shared.commands.install import main as install
-from shared.commands.next_steps import find_sibling, list_next_steps
+from shared.commands.next_steps import (
+    describe_real_reviews,
+    find_sibling,
+    list_next_steps,
+)
+from shared.core import waiting
 from shared.core.errors import UserError
+from shared.core.text import shorten_path, wrap
 from shared.runs.groups import expand_globs
 from tests.inference.forecasts import copy_run
 from tests.recipes.own_texts import train_texts
@@ -101,7 +112,69 @@ def test_a_run_ends_with_what_to_do_next(train, recipe, flags, use, shared_runs)
 def test_a_sample_says_what_it_does_not_teach(shared_runs):
     flags = ["--data", "sample", "--limit", "40", "--epochs", "1"]
     run = shared_runs.train(train_reviews, "imdb_gru", *flags).run
-    assert "the other way round" in list_next_steps(run, run.path.parents[1])[0]
+    (first, *_) = list_next_steps(run, run.path.parents[1])
+    said = " ".join(first.split())
+    assert said == describe_real_reviews("imdb-gru")
+    assert max(map(len, first.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ("mine-gru", "the linear model is better than mine-gru: 90.0 against 88.1 %"),
+        ("imdb-top", "imdb-top is better than the linear model: 92.0 against 91.2 %"),
+    ],
+)
+def test_the_published_scores_say_which_is_better(
+    recipe, sentence, tmp_path, monkeypatch
+):
+    table = tmp_path / "runs.csv"
+    table.write_text(
+        'run,seed,test_best,"test of linear model, uni- and bigrams"\n'
+        "mine-gru,0,0.88,0.9\nmine-gru,1,0.882,0.9\nimdb-top,0,0.92,0.9117\n"
+    )
+    monkeypatch.setattr(next_steps, "PROJECT", tmp_path)
+    monkeypatch.setattr(next_steps, "PUBLISHED", table)
+    assert sentence in describe_real_reviews(recipe)
+
+
+def test_a_recipe_without_published_scores_says_less(monkeypatch, tmp_path):
+    assert describe_real_reviews("mine-gru") == ""
+    monkeypatch.setattr(next_steps, "PUBLISHED", tmp_path / "none.csv")
+    assert describe_real_reviews("imdb-gru") == ""
+
+
+def test_pip_compiles_only_where_python_would_not(tmp_path, monkeypatch):
+    commands = []
+    real = subprocess.Popen
+
+    def spy(command, **others):
+        commands.append(command)
+        return real(command, **others)
+
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    (tmp_path / "r.txt").write_text("numpy\n")
+    for value in ("", "1"):
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", value)
+        install(["-r", str(tmp_path / "r.txt")])
+    assert ["--no-compile" in command for command in commands] == [True, False]
+
+
+def test_slow_work_is_announced_and_quick_work_is_not(monkeypatch, capsys):
+    monkeypatch.setattr(waiting, "QUIET", 0.05)
+    with waiting.say_while("quick"):
+        pass
+    assert capsys.readouterr().out == ""
+    shown = threading.Event()
+    monkeypatch.setattr(
+        "builtins.print", lambda text, **_: (said.append(text), shown.set())
+    )
+    said = []
+    with waiting.say_while("slow", after=0.01):
+        while len(said) < 2:
+            shown.wait(10)
+            shown.clear()
+    assert said[:2] == ["slow", "  0 s so far"]
 
 
 def test_patterns_name_recipes_and_folders(shared_runs, tmp_path):
@@ -115,3 +188,25 @@ def test_patterns_name_recipes_and_folders(shared_runs, tmp_path):
     ]  # fmt: skip
     with pytest.raises(UserError, match="there are: sum-gru"):
         expand_globs(["imdb-*"], root)
+
+
+def test_a_long_epoch_is_not_silent_in_a_pipe(capsys):
+    from shared.training.recorder import ProgressLine
+
+    line = ProgressLine(3)
+    line.set_params({"steps": 25})
+    line.on_epoch_begin(0)
+    line.on_train_batch_end(3, {"loss": 0.5})
+    assert capsys.readouterr().out == "", "a quick epoch is one line"
+    line.pause = 0
+    line.on_train_batch_end(4, {"loss": 0.5})
+    assert capsys.readouterr().out == "  epoch 1 of 3: batch 5 of 25, loss 0.5000\n"
+
+
+def test_lines_fit_and_paths_are_short(tmp_path, monkeypatch):
+    url = "https://example.org/" + "x" * 60
+    text = wrap(f"no download from {url}: Connection refused", "  ")
+    assert text == f"  no download from\n    {url}:\n    Connection refused"
+    monkeypatch.chdir(tmp_path)
+    assert str(shorten_path(tmp_path / "a" / "b")) == str(Path("a", "b"))
+    assert shorten_path(tmp_path.parent) == tmp_path.parent

@@ -9,7 +9,6 @@ from typing import Annotated
 import pytest
 
 from shared.commands import recipe
-from shared.commands.options import RunOptions
 from shared.core.roles import Role
 from shared.runs import writer
 from shared.runs.manage import main
@@ -90,13 +89,12 @@ def test_a_recipe_keeps_its_lock_until_the_end(tmp_path, monkeypatch, fails):
             raise KeyError("a picture")
 
     monkeypatch.setattr(recipe, "_show", show)
-    options = RunOptions(results_dir=tmp_path)
-    arguments = ("imdb-gru", Config(), run, {}, "", options)
+    arguments = ("imdb-gru", Config(), run, {}, "", tmp_path)
     if fails:
         with pytest.raises(KeyError):
-            recipe._run_to_the_end(*arguments)
+            recipe.run_to_the_end(*arguments)
     else:
-        recipe._run_to_the_end(*arguments)
+        assert recipe.run_to_the_end(*arguments).parent.parent == tmp_path
     assert seen == [True]
     (saved,) = find_runs(tmp_path)
     assert not (saved.path / ".lock").exists()

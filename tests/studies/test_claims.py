@@ -4,24 +4,30 @@ import math
 
 import pytest
 
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group
 from shared.runs.reader import Run
-from shared.studies.reference.claim_list import list_claims
-from shared.studies.reference.claims import (
+from shared.studies.reference.claim_checks import (
     BETTER,
-    FAILS,
-    HOLDS,
-    IN_PART,
     MUCH,
     NO_WORSE,
-    NOT_ALL_RUN,
-    NOT_RUN,
-    UNDECIDED,
     check_baseline,
     check_convergence,
     check_runs,
     check_test,
     check_weights,
+    fit_sentence,
+)
+from shared.studies.reference.claim_list import list_claims
+from shared.studies.reference.claims import (
+    FAILS,
+    HOLDS,
+    IN_PART,
+    NOT_ALL_RUN,
+    NOT_RUN,
+    SECONDS,
+    TESTS,
+    UNDECIDED,
     combine,
     decide,
 )
@@ -31,7 +37,6 @@ from shared.studies.reference.published import (
     average,
     count_to_convergence,
     measure_rise,
-    measure_seconds,
 )
 from tests.helpers import PROJECT
 
@@ -340,3 +345,42 @@ def test_recurrent_dropout_that_does_both():
     verdict, parts = claim.evaluate(make_reference(groups | swapped))
     assert [part.outcome for part in parts] == [FAILS, FAILS, HOLDS, HOLDS]
     assert verdict == IN_PART
+
+
+ENOUGH = "a and b: no difference shown (-1 to 1 points, 95 %, 5 seeds); "
+
+
+@pytest.mark.parametrize(
+    ("need", "outcome", "limits", "end"),
+    [
+        ("about 1 more seed would settle 0.5 points.", FAILS, (0, 0.005),
+         "5 seeds). A gain of 0.5 points is ruled out."),
+        ("about 1 more seed would settle 0.5 points.", UNDECIDED, (0, 0.005),
+         "about 1 more seed would settle 0.5 points."),
+        ("a difference of 0.5 points would probably have been seen.", UNDECIDED,
+         (0, 0.005), "5 seeds). A gain of 0.5 points is not ruled out."),
+        ("about 9 more seeds would settle 0.5 points.", HOLDS, (-0.01, -0.01),
+         "5 seeds). A difference of 1 points is ruled out."),
+        ("about 9 more seeds would settle 0.5 points.", HOLDS, (0, 0.005),
+         "5 seeds)."),
+    ],
+)  # fmt: skip
+def test_a_decided_claim_asks_for_no_more_seeds(need, outcome, limits, end):
+    score = make_run().score
+    text = fit_sentence({"sentence": ENOUGH + need}, outcome, limits, score)
+    assert text.startswith("a and b: no difference shown (-1 to 1 points")
+    assert text.endswith(end)
+    plain = {"sentence": "a is 1 to 2 points better than b (95 %, 5 seeds)."}
+    assert fit_sentence(plain, outcome, limits, score) == plain["sentence"]
+
+
+def test_pictures_show_what_their_claims_are_about():
+    shows = {claim.key: claim.shows for claim in list_claims()}
+    tests = [key for key, kind in shows.items() if kind == TESTS]
+    assert set(tests) == {
+        "lstm-best", "simple-rnn", "stacking", "both-ways", "reversed", "convolution",
+        "simple-models",
+    }  # fmt: skip
+    for claim in list_claims():
+        assert bool(claim.pairs) <= (claim.shows == TESTS), claim.key
+    assert shows["gru-faster"] == SECONDS

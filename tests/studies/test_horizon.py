@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pytest
 
 from shared.commands.recipe import main as run_recipe
 from shared.core.flags import parse
+from shared.plots.colours import recipe_colour
 from shared.runs.reader import Run, find_runs
 from shared.studies.horizon import __main__ as program
-from shared.studies.horizon import train_lags
+from shared.studies.horizon import redraw, train_lags
 from shared.studies.horizon.__main__ import main
 from shared.studies.horizon.chains import (
     CELLS,
@@ -281,3 +283,43 @@ def test_a_stopped_sweep_says_how_to_continue(tmp_path):
     assert not trial.is_made_by(stopped, versions)
     assert trial.is_made_by(dataclasses.replace(stopped, state="finished"), versions)
     assert not (tmp_path / "to" / "horizon.csv").exists()
+
+
+def test_the_pictures_come_again_from_the_tables(tmp_path, capsys):
+    shutil.copytree(PROJECT / "results" / "horizon", tmp_path / "horizon")
+    for picture in (tmp_path / "horizon").glob("*.png"):
+        picture.unlink()
+    redraw.main([str(tmp_path / "horizon")])
+    for name in ("horizon.png", "gradient-flow.png"):
+        assert name in capsys.readouterr().out or name == "gradient-flow.png"
+        assert (tmp_path / "horizon" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_rows_of_the_picture_are_those_of_the_summary():
+    folder = PROJECT / "results" / "horizon"
+    bars, lags, updates = redraw.read_bars(folder / "horizon-runs.csv")
+    with (folder / "horizon.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (lags, updates) == ([10, 20, 50, 100, 200, 400], 4000)
+    found = {(bar.task, bar.label): bar.longest for bar in bars}
+    assert len(found) == len(rows) == 16
+    for row in rows:
+        label = ", ".join(filter(None, [row["cell"], row["variant"]]))
+        longest = found[row["task"], label]
+        assert [min(longest), max(longest)] == [
+            int(row["longest_lag_min"]), int(row["longest_lag_max"]),
+        ]  # fmt: skip
+
+
+def test_a_cell_has_the_colour_of_its_recipes():
+    horizons = [make_horizon("gru", [10, 10, 20], [10, 20])]
+    (axis,) = draw(horizons, [10, 20]).axes
+    dots = [line for line in axis.lines if line.get_marker() == "o"]
+    assert {line.get_color() for line in dots} == {recipe_colour("imdb-gru")}
+
+
+def test_a_folder_without_a_table_is_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        redraw.main([str(tmp_path)])
+    assert exit_.value.code == 2
+    assert "there is no horizon-runs.csv" in capsys.readouterr().err

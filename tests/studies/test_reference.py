@@ -15,7 +15,7 @@ from shared.runs.groups import group_runs
 from shared.runs.reader import Run, find_runs, read_run
 from shared.runs.writer import RunFolder
 from shared.studies.reference import __main__ as program
-from shared.studies.reference import claims as claims_module
+from shared.studies.reference import claim_checks as claims_module
 from shared.studies.reference import experiments, results_page
 from shared.studies.reference import publish as reference_publish
 from shared.studies.reference import train_missing as reference_train
@@ -87,7 +87,7 @@ def write_run(root, recipe, seed, share=0.8, seconds=3.0, **changes):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Draw no pictures, which take most of the time."""
-    monkeypatch.setattr(reference_publish, "_draw", lambda *_: None)
+    monkeypatch.setattr(reference_publish, "draw_pictures", lambda *_: None)
 
 
 def publish_all(root, to, recipes, seeds=(0, 1, 2)):
@@ -262,6 +262,23 @@ def test_pairs_of_claims_are_compared_and_others_stay(undrawn, tmp_path):
     assert second.find_baseline("imdb-lstm") is not None
     assert ("imdb-lstm", "imdb-gru") not in second.verdicts  # no predictions of these
     assert read_reference(to) == second
+
+
+def test_every_group_is_compared_with_the_best(undrawn, tmp_path):
+    recipes = {"imdb-gru": 0.9, "imdb-bidirectional-lstm": 0.6, "imdb-gru-dropout": 0.7}
+    for recipe, share in recipes.items():
+        for seed in range(3):
+            write_run(tmp_path / "runs", recipe, seed, share)
+    reference = publish_all(tmp_path / "runs", tmp_path / "reference", [*recipes])
+    found = {
+        pair: float(row["difference"])
+        for pair, row in reference.verdicts.items()
+        if row["second_is_baseline"] == "False"
+    }
+    pairs = [("imdb-gru", "imdb-bidirectional-lstm"), ("imdb-gru", "imdb-gru-dropout")]
+    assert sorted(found) == pairs
+    assert [found[pair] for pair in pairs] == pytest.approx([0.3, 0.2], abs=0.05)
+    assert "correction for 2 pairs" in reference.verdicts[pairs[0]]["sentence"]
 
 
 def test_fewer_runs_never_replace_more(undrawn, tmp_path, capsys):

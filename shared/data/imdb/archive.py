@@ -12,6 +12,7 @@ import numpy as np
 from shared.core.cache import FORMAT, read_cached, write_cached
 from shared.core.errors import UserError
 from shared.core.text import shorten
+from shared.core.waiting import say_while
 from shared.data.imdb.object_arrays import read_array, read_sequences
 from shared.data.imdb.word_ids import find_word_ids
 from shared.data.sources import KERAS_CACHE, Source
@@ -55,8 +56,8 @@ def read_reviews(source: Source) -> Reviews:
     name = f"imdb-{source.sha256[:16]}-v{FORMAT}.npz"
     content = read_cached(name, _check)
     if content is None:
-        print("First use of this file: converting it to a cache", flush=True)
-        content = _convert(source)
+        with say_while("First use of this file: converting it to a cache", after=0):
+            content = _convert(source)
         write_cached(name, content)
     if remark := str(content["remark"]):
         print(f"{source.path}: {remark}", flush=True)

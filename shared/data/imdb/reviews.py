@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.core.errors import UserError, check_size
 from shared.core.roles import Resolved, Role
+from shared.core.text import wrap
 from shared.data.buckets import Buckets, choose_edges
 from shared.data.imdb.archive import SHA256, URL, Reviews, read_reviews
 from shared.data.imdb.sample_reviews import make_sample_reviews
@@ -205,11 +206,12 @@ def find_reviews(config: ReviewsConfig) -> Reviews:
             "folder and name it with --data-dir, or take --data sample."
         )
     print(
-        "No IMDB reviews found:\n  "
-        + "\n  ".join(missed)
-        + "\nThe run goes on with a sample of generated reviews (data set "
-        "imdb-sample). Its scores say nothing about real reviews.\n"
-        "For the real ones, put imdb.npz into a folder and name it with --data-dir."
+        "No IMDB reviews found:",
+        *(wrap(reason, "  ") for reason in missed),
+        "The run goes on with a sample of generated reviews (data set imdb-sample).",
+        "Its scores say nothing about real reviews.",
+        "For the real ones, put imdb.npz into a folder and name it with --data-dir.",
+        sep="\n",
     )
     return _sample()
 

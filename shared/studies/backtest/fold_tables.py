@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from shared.plots.colours import recipe_colour
 from shared.plots.curves import name_run
 from shared.runs.reader import Run
 from shared.runs.terminal import format_score, make_console
@@ -155,6 +156,7 @@ def write_folds(
         best,
         f"Test {title[0].lower()}{title[1:]}",
         f"{name_run(run)}: {len(folds)} folds, {TRAINED[trained]}",
+        recipe_colour(run.recipe),
     )
     folder = RunFolder.of_run(run)
     folder.write_figure(NAME, figure)

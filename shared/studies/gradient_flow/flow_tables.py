@@ -20,7 +20,6 @@ from shared.runs.writer import RunFolder
 from shared.studies.gradient_flow.measure_runs import StateFlows
 
 NAME = "gradient_flow"
-TITLE = "How much of the gradient of the loss reaches each step"
 
 
 def label_runs(runs: Sequence[Run]) -> list[str]:
@@ -70,11 +69,12 @@ def show_flows(measured: Mapping[str, StateFlows]) -> None:
 
 def write_flow(run: Run, states: StateFlows) -> None:
     """Write the picture and the table of a run into its folder."""
-    from shared.studies.gradient_flow.flow_figure import draw_flows
+    from shared.studies.gradient_flow.flow_figure import TITLE, draw_flows
 
     folder = RunFolder.of_run(run)
+    recipes = dict.fromkeys(states, run.recipe)
     task = f"{name_run(run)}, trained: weights of epoch {read_model_epoch(run.path)}"
-    folder.write_figure(NAME, draw_flows({task: states}, TITLE))
+    folder.write_figure(NAME, draw_flows({task: states}, TITLE, recipes))
     folder.write_table(NAME, list(_list_rows(states)))
 
 
@@ -86,21 +86,33 @@ def write_joint(
     Returns:
         The two paths.
     """
-    from shared.studies.gradient_flow.flow_figure import draw_flows
+    from shared.studies.gradient_flow.flow_figure import (
+        TITLE,
+        draw_flows,
+        name_panels,
+    )
 
-    data = {run.path: group.data for group in group_runs(runs) for run in group.runs}
+    groups = group_runs(runs)
+    names, titles = name_panels(groups)
+    owner = {run.path: group for group in groups for run in group.runs}
+    recipes: dict[str, str] = {}
     panels: dict[str, StateFlows] = {}
     rows: list[dict[str, Any]] = []
     for run, label, states in zip(runs, label_runs(runs), measured, strict=True):
-        panel = panels.setdefault(data[run.path], {})
+        group = owner[run.path]
+        short = names[group.label, group.data]
+        if len(group.runs) > 1:
+            short += f", seed {run.seed}"
+        panel = panels.setdefault(titles[group.data], {})
         layers = {flow["start"].layer for flow in states.values()}
         for state, flows in states.items():
             name_of_state = state if len(layers) > 1 else flows["start"].state
-            panel[f"{label}: {name_of_state}"] = flows
-        facts = {"run": label, "data": data[run.path], "seed": run.seed}
+            panel[f"{short}: {name_of_state}"] = flows
+            recipes[f"{short}: {name_of_state}"] = run.recipe
+        facts = {"run": label, "data": group.data, "seed": run.seed}
         rows += [facts | row for row in _list_rows(states)]
     paths = [folder / f"{name}{ending}" for ending in (".png", ".csv")]
-    figure = draw_flows(panels, TITLE)
+    figure = draw_flows(panels, TITLE, recipes)
     write_whole(paths[0], lambda part: figure.savefig(part))
     write_text(paths[1], to_csv(rows))
     return paths

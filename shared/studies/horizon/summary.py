@@ -20,11 +20,11 @@ from shared.runs.reader import Run
 from shared.runs.terminal import format_score
 from shared.studies.horizon.chains import (
     RULES,
-    SETTINGS,
     Chain,
     LagTrial,
     count_updates,
 )
+from shared.studies.horizon.horizon_figure import Bar, draw_bars
 from shared.studies.horizon.train_lags import get_test_score, is_solved
 from shared.sweeps.trials import TrialIndex
 
@@ -197,47 +197,11 @@ def show(horizons: Sequence[Horizon], lags: Sequence[int]) -> None:
 
 def draw(horizons: Sequence[Horizon], lags: Sequence[int]) -> Figure:
     """Draw the longest lag that each seed of each chain solved, a panel per task."""
-    from matplotlib.ticker import NullLocator
-
-    from shared.plots.curves import COLOURS, add_title, make_panels
-
-    tried = {horizon.chain.task for horizon in horizons}
-    rules = [rule for rule in RULES.values() if rule.name in tried]
-    figure, axes = make_panels(1, len(rules))
-    none = min(lags) / 2
-    ticks = [none, *sorted(lags)]
-    for axis, rule in zip(axes[0], rules, strict=True):
-        of_task = [h for h in horizons if h.chain.task == rule.name]
-        cells = list(dict.fromkeys(h.chain.cell for h in of_task))
-        for place, horizon in enumerate(of_task):
-            solved = [lag or none for lag in horizon.longest.values()]
-            colour = COLOURS[cells.index(horizon.chain.cell)]
-            axis.plot(
-                [min(solved), max(solved)], [place, place], color=colour, alpha=0.35,
-                lw=6, solid_capstyle="round",
-            )  # fmt: skip
-            # Seeds are next to each other, so that equal ones stay visible.
-            shifts = [0.16 * (k - (len(solved) - 1) / 2) for k in range(len(solved))]
-            axis.plot(solved, [place + s for s in shifts], "o", ms=5, color=colour)
-            axis.plot(statistics.median(solved), place, "|", ms=20, color="black")
-        axis.set_xscale("log")
-        axis.set_xticks(ticks, ["none", *map(str, sorted(lags))])
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xlim(none * 0.8, max(lags) * 1.25)
-        axis.set_yticks(range(len(of_task)), [h.chain.label for h in of_task], size=8)
-        axis.set_ylim(len(of_task) - 0.5, -0.5)
-        axis.set_xlabel("longest lag solved (steps)")
-        axis.set_title(f"{rule.name}: {rule.solved_in_words}", fontsize=9)
-        axis.grid(alpha=0.25, axis="x")
-        for side in ("top", "right"):
-            axis.spines[side].set_visible(False)
-    updates = count_updates(horizons[0].epochs)
-    add_title(
-        figure,
-        f"How far back each cell remembers after at most {updates:,} updates of "
-        f"{SETTINGS['batch_size']} sequences (dots: seeds, bar: range, line: median)",
-    )
-    return figure
+    bars = [
+        Bar(h.chain.task, h.chain.cell, h.chain.label, list(h.longest.values()))
+        for h in horizons
+    ]
+    return draw_bars(bars, lags, count_updates(horizons[0].epochs))
 
 
 def _list(horizon: Horizon) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
     make reference                              # resumes where it stopped
     make reference ARGS="--recipes imdb-gru imdb-lstm --seeds 0-2"
-    make reference-tables                       # only the pages, from what is published
+    make reference-tables                       # only pages and pictures, no training
 
 Runs that have finished under the same settings and versions are not trained again. Slim
 copies of the run folders go to results/reference. results/README.md and
@@ -26,6 +26,7 @@ from shared.runs.reader import RUNS
 from shared.studies.reference.claim_list import list_claims
 from shared.studies.reference.claims_page import format_claims
 from shared.studies.reference.experiments import find_weather, list_experiments
+from shared.studies.reference.pictures import draw_pictures
 from shared.studies.reference.publish import publish
 from shared.studies.reference.published import Reference, read_reference
 from shared.studies.reference.results_page import format_tables
@@ -51,7 +52,7 @@ class Options:
     train: bool = True
     """Train missing runs; --no-train only publishes existing ones."""
     tables_only: bool = False
-    """Only write the pages again, from the published runs."""
+    """Only write the pages and the pictures again, from the published runs."""
     results_dir: Path = RUNS
     """Folder of all runs."""
     to: Path = PROJECT / "results"
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (options.to / FOLDER).mkdir(parents=True, exist_ok=True)  # fails early
         if options.tables_only:
             reference = read_reference(options.to / FOLDER)
+            pictures = draw_pictures(reference)
+            print(f"Drew {len(pictures)} pictures in {options.to / FOLDER}")
         else:
             named = options.weather != "auto"
             weather = options.weather if named else find_weather()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from shared.studies.reference.claims import (
+from shared.runs.epoch_seconds import measure_seconds
+from shared.studies.reference.claim_checks import (
     BETTER,
     LITTLE,
     MUCH,
     NO_WORSE,
-    Check,
-    Claim,
     check_convergence,
     check_every_network,
     check_runs,
     check_test,
     check_weights,
 )
+from shared.studies.reference.claims import SECONDS, TESTS, Check, Claim
 from shared.studies.reference.experiments import (
     WEATHERS,
     list_experiments,
@@ -26,7 +26,6 @@ from shared.studies.reference.experiments import (
 from shared.studies.reference.published import (
     count_to_convergence,
     measure_rise,
-    measure_seconds,
 )
 
 CONVERGES = (
@@ -86,7 +85,8 @@ def list_claims() -> tuple[Claim, ...]:
                 _check_seconds(gru, lstm),
                 _check_seconds(_name("memory-gru"), _name("memory-lstm")),
             ),
-            (gru, lstm),
+            (gru, lstm, _name("memory-gru"), _name("memory-lstm")),
+            shows=SECONDS,
         ),
         Claim(
             "gru-converges",
@@ -218,6 +218,7 @@ def list_claims() -> tuple[Claim, ...]:
             ),
             (conv, single),
             ((conv, single),),
+            TESTS,
         ),
         Claim(
             "simple-models",
@@ -227,6 +228,7 @@ def list_claims() -> tuple[Claim, ...]:
             "there is one. It fails once a gain of 0.5 points or 2 % is ruled out.",
             (check_every_network(CONTROL),),
             real,
+            shows=TESTS,
         ),
     )
 
@@ -250,6 +252,7 @@ def _compare_tests(
         tuple(check_test(*part) for part in parts),
         tuple(dict.fromkeys(labels)),
         tuple(part[:2] for part in parts),
+        TESTS,
     )
 
 

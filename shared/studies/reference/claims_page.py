@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.studies.reference.claims import Claim
+from shared.studies.reference.claims import PICTURES, Claim
 from shared.studies.reference.published import Reference
 
 HEAD = """\
@@ -18,7 +18,10 @@ claim with several parts *holds in part* if some parts hold and others do not. I
 verdict before all parts are run. Intervals of test scores count seeds and test
 examples, and are corrected for all comparisons on one data set. Intervals of epochs and
 seconds count seeds, and are not corrected. All of this is about these recipes, sizes
-and data.
+and data. Pictures of test scores show each recipe alone. The verdicts compare the same
+seeds and the same test examples, so they can be surer than two lines that overlap. An
+epoch's seconds are the median of those after the first, as in README.md; the figures
+here are means over the seeds, and those there are medians.
 """
 
 
@@ -40,7 +43,7 @@ def format_claims(reference: Reference, claims: Sequence[Claim]) -> str:
         lines.append("")
         if (reference.folder / claim.picture).is_file():
             picture = f"{reference.folder.name}/{claim.picture}"
-            lines.append(f"![Validation curves]({picture})\n")
+            lines.append(f"![{PICTURES[claim.shows]}]({picture})\n")
     return "\n".join(lines).rstrip() + "\n"
 
 

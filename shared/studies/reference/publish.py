@@ -18,9 +18,9 @@ from typing import Any
 
 from shared.compare.published_verdicts import VERDICTS
 from shared.compare.tables import list_verdicts
-from shared.compare.verdicts import compare_pairs
+from shared.compare.verdicts import compare_pairs, find_best
 from shared.core.errors import format_flag
-from shared.core.files import to_csv, write_text, write_whole
+from shared.core.files import to_csv, write_text
 from shared.core.flags import drop_flags
 from shared.runs.groups import Group
 from shared.runs.reader import KERNELS, Run
@@ -32,6 +32,7 @@ from shared.studies.reference.experiments import (
     load_flags,
     takes_type,
 )
+from shared.studies.reference.pictures import draw_pictures
 from shared.studies.reference.published import (
     Reference,
     label_groups,
@@ -85,7 +86,7 @@ def publish(
         renewed = label_groups(fresh)
         _write_verdicts(before, renewed, folder)
         reference = read_reference(folder)
-        _draw(reference, renewed)
+        draw_pictures(reference, renewed)
     return reference
 
 
@@ -163,7 +164,11 @@ def _replace_runs(runs: Sequence[Run], experiment: Experiment, folder: Path) -> 
 
 
 def _write_verdicts(before: Reference, fresh: dict[str, Group], folder: Path) -> None:
-    """Write the verdicts on fresh groups, and keep those on other groups."""
+    """Write the verdicts on fresh groups, and keep those on other groups.
+
+    The pairs are those of the claims, and every group with the one that is best on
+    validation.
+    """
     old = before.verdicts.items()
     rows = [row for pair, row in old if not fresh.keys() & set(pair)]
     wanted = list_pairs(list_claims())
@@ -174,22 +179,18 @@ def _write_verdicts(before: Reference, fresh: dict[str, Group], folder: Path) ->
             for one, other in wanted
             if {one, other} <= same_data.keys()
         ]
-        rows += list_verdicts(compare_pairs(pairs, list(same_data.values())))
+        groups = list(same_data.values())
+        rows += list_verdicts(compare_pairs(pairs, groups))
+        # A family of its own, so that the claims keep their correction.
+        best = find_best(groups)
+        known = {frozenset((one.label, other.label)) for one, other in pairs}
+        with_best = [
+            (best, group)
+            for group in groups
+            if group is not best and frozenset((best.label, group.label)) not in known
+        ]
+        found = compare_pairs(with_best, groups)
+        rows += list_verdicts([v for v in found if not v.is_baseline])
     if rows:
         rows.sort(key=lambda row: (row["data"], row["first"], row["second"]))
         write_text(folder / VERDICTS, to_csv(rows))
-
-
-def _draw(reference: Reference, fresh: dict[str, Group]) -> None:
-    """Draw the curves of every fresh recipe and of the claims about them."""
-    from shared.plots.curves import draw_comparison
-
-    for recipe in dict.fromkeys(group.runs[0].recipe for group in fresh.values()):
-        groups = [g for g in reference.groups.values() if g.runs[0].recipe == recipe]
-        path = reference.folder / recipe / "curves.png"
-        write_whole(path, draw_comparison(groups).savefig)
-    for claim in list_claims():
-        groups = [g for name in claim.drawn if (g := reference.groups.get(name))]
-        if groups and fresh.keys() & set(claim.drawn):
-            path = reference.folder / claim.picture
-            write_whole(path, draw_comparison(groups).savefig)

@@ -77,12 +77,6 @@ def label_groups(runs: Iterable[Run]) -> dict[str, Group]:
     return found
 
 
-def measure_seconds(run: Run) -> float:
-    """Return the median seconds per epoch, without the first, which compiles."""
-    seconds = run.history["seconds"]
-    return statistics.median(seconds[1:] or seconds)
-
-
 def count_to_convergence(run: Run) -> float:
     """Return the first epoch that is about as good on validation as the best.
 

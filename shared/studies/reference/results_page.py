@@ -11,10 +11,11 @@ from typing import Any
 
 from shared.compare.tables import summarise
 from shared.core.recipes import list_recipes
+from shared.runs.epoch_seconds import measure_seconds
 from shared.runs.groups import Group
 from shared.runs.terminal import format_score
 from shared.studies.reference.experiments import Experiment, list_experiments
-from shared.studies.reference.published import Reference, list_values, measure_seconds
+from shared.studies.reference.published import Reference, list_values
 
 FIGURES = Path(__file__).with_name("published_figures.csv")
 FAMILIES = {
@@ -36,8 +37,11 @@ HEAD = """\
 Every recipe at its defaults, and with the flags that a [claim](CLAIMS.md) needs. The
 validation part chooses the epoch. The test part is scored once, with the weights of
 that epoch. Scores are mean ± standard deviation over n seeds. Seconds per epoch: median
-of the epochs after the first. A star means that other runs of the same folder trained
-at the same time; no other load is known. Best simple model: the baseline that is best
+of the epochs after the first, then of the seeds. A star means that other runs of the
+same folder trained at the same time, here on the other core; no other load is known.
+So these seconds do not show what a technique gains: alone on a machine, bucketed
+batches are 1.8 times faster than fixed ones ([docs/kernels.md](../docs/kernels.md)).
+Best simple model: the baseline that is best
 on validation. The section of each recipe says whether the network beats it. The older
 tables in `reference/` belong to [docs/results.md](../docs/results.md).
 """

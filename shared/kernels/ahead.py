@@ -1,0 +1,146 @@
+"""Compile the loop ahead: in a process of its own, while this one starts TensorFlow.
+
+The process fills Numba's cache in the checkout. It also keeps a copy in the user's
+cache folder, so another checkout of the same code compiles nothing. Numba itself checks
+that a copy belongs to this code, this processor and this version. Whatever fails here,
+the training compiles the loop by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from shared.core.cache import read_cached, write_cached
+from shared.core.environment import PROJECT
+from shared.core.files import hash_file, write_whole
+from shared.core.signals import WORKER, end_with_parent
+
+LOOPS = Path(__file__).with_name("loops.py")
+COMPILED = "loops.run_*.nb[ic]"
+"""Numba's files of the two functions that are called; they hold all others."""
+LONGEST = 600  # seconds to wait for the process
+
+_started: list[subprocess.Popen] = []
+
+
+def start_compiling() -> None:
+    """Start a process that compiles the loop, unless this checkout has it already.
+
+    The process ends with this one, however this one ends.
+    """
+    folder = LOOPS.parent / "__pycache__"
+    if (
+        _started
+        or os.environ.get("NUMBA_CACHE_DIR")
+        or os.environ.get("NUMBA_DISABLE_JIT")
+        or any(folder.glob("loops.run_backward-*.nbi"))
+        or not os.access(LOOPS.parent, os.W_OK)
+    ):
+        return
+    with contextlib.suppress(OSError):  # no second process: compile in this one
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shared.kernels.ahead"],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,  # it ends with this process: see end_with_parent
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {WORKER: "1"},
+            start_new_session=True,  # so that Ctrl-C does not reach it twice
+        )
+        _started.append(process)
+        atexit.register(_stop, process)
+
+
+def wait_for_compiling() -> None:
+    """Wait until the process of `start_compiling` has ended, if there is one."""
+    for process in _started:
+        try:
+            process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def compile_loop() -> None:
+    """Compile the loop for float32, or take it from the user's cache folder."""
+    import numba
+    from filelock import FileLock
+
+    from shared.kernels import loops
+
+    functions = (loops.run_forward, loops.run_backward)
+    folder = Path(functions[0].stats.cache_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"kernels/loops-{_hash_surroundings(numba.__version__)}.npz"
+    with FileLock(folder / "loops.lock"):  # one process compiles, the others wait
+        if not any(folder.glob(COMPILED)):
+            read_cached(name, lambda files: _write_files(folder, files))
+        _call_loop()
+        if any(function.stats.cache_misses for function in functions):
+            write_cached(
+                name,
+                {
+                    path.name: np.frombuffer(path.read_bytes(), np.uint8)
+                    for path in folder.glob(COMPILED)
+                },
+            )
+
+
+def _hash_surroundings(version: str) -> str:
+    """Return a hash of what the compiled code depends on, 20 digits."""
+    from llvmlite import __version__, binding
+
+    facts = [
+        hash_file(LOOPS), version, __version__, platform.python_version(),
+        platform.machine(), binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
+
+
+def _write_files(folder: Path, files: dict[str, np.ndarray]) -> None:
+    for name, content in files.items():
+        if Path(name).name != name:
+            raise ValueError(name)
+        data = content.tobytes()
+        write_whole(folder / name, lambda part, data=data: part.write_bytes(data))
+
+
+def _call_loop() -> None:
+    """Run both functions on one tiny batch, with the types of every batch."""
+    from shared.kernels.compiled import Loop, _backward, _forward
+    from shared.kernels.loops import GRU
+
+    def zeros(*shape: int) -> np.ndarray:
+        return np.zeros(shape, np.float32)
+
+    loop = Loop(GRU, 1, 2)
+    named = {
+        "x": zeros(1, 3, 2), "h0": zeros(1, 2), "c0": zeros(1, 2),
+        "x_weights": zeros(1, 2, 6), "h_weights": zeros(1, 2, 6),
+        "last_weights": zeros(0, 0), "x_bias": zeros(6), "h_bias": zeros(6),
+        "mask": np.ones((1, 3), bool), "x_masks": zeros(0, 1, 0),
+        "h_masks": zeros(0, 1, 0), "last_mask": zeros(0, 0),
+    }  # fmt: skip
+    states, h, c, saved = _forward(loop, list(named), True, *named.values())
+    _backward(loop, list(named), *named.values(), states, saved, zeros(0, 0, 0), h, c)
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    compile_loop()

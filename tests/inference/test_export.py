@@ -17,11 +17,13 @@ from shared.core.errors import UserError
 from shared.core.recipes import list_recipes
 from shared.inference.export import formats
 from shared.inference.export.__main__ import main
+from shared.inference.export.lookups import use_plain_lookups
 from shared.inference.export.loops import use_plain_loops
 from shared.inference.export.plain import check_plain, make_plain
 from shared.layers.carried import CarryState
 from shared.layers.feedback import decode
 from shared.layers.forecasting import WindowScale
+from shared.layers.ngrams import NgramModel
 from shared.layers.pooling import MaxOfSteps
 from tests.recipes.own_texts import train_texts
 from tests.recipes.own_writings import train_writer
@@ -39,7 +41,7 @@ INSTALLED = [
 ]
 WAYS = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
 FAST = ["text_gru", "weather_gru"]
-REFUSED = {"text_best": {"keras", "onnx", "litert"}}
+REFUSED = {"text_best": {"keras"}}
 WORDS = {f"word{rank}": rank for rank in range(1, 31)}
 
 
@@ -207,6 +209,29 @@ def test_the_numpy_gru_becomes_keras_gru(gate):
     model = keras.Model(inputs, NumpyGRU(3, update_gate=gate)(inputs))
     model.set_weights([draw(*w.shape, seed=k) for k, w in enumerate(model.weights)])
     check_plain(compare(model, draw(5, 7, 2), make_plain))
+
+
+def test_a_search_finds_what_a_hash_table_finds():
+    inputs = keras.Input((None,), dtype="int64")
+    lookup = layers.IntegerLookup(max_tokens=9, vocabulary_dtype="int64")
+    lookup.set_vocabulary([70, 3, 10**12, 5])
+    model = keras.Model(inputs, lookup(inputs))
+    codes = np.array([[3, 4, 5, 70], [10**12, 71, -1, 0]])
+    expected = [[2, 0, 4, 1], [3, 0, 0, 0]]
+    assert model.predict(codes, verbose=0).tolist() == expected
+    assert use_plain_lookups(model).predict(codes, verbose=0).tolist() == expected
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_search_gives_the_probabilities_of_the_n_grams(classes):
+    ids = keras.Input((None,), dtype="int32")
+    ngrams = NgramModel(base=12, longest=2, num_ngrams=5, num_models=classes)
+    model = keras.Model(ids, ngrams(ids))
+    # Tokens 4 and 5, and the pairs 4 5, 5 4 and 7 7; a code has ids plus one as digits.
+    codes = [5, 6, 5 * 12 + 6, 6 * 12 + 5, 8 * 12 + 8]
+    ngrams.set_model(codes, draw(5, classes), draw(classes, seed=1))
+    texts = np.array([[0, 1, 4, 5, 4, 5], [1, 7, 7, 2, 9, 4], [0, 0, 0, 0, 0, 1]])
+    compare(model, texts.astype("int32"), use_plain_lookups)
 
 
 def test_a_decoder_and_carried_states_become_plain():

@@ -109,8 +109,8 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     form = formats.FORMATS[options.format]
     data = rebuild_run(run, options.data_dir).data
     model, network = load_model(run.path), load_model(run.path, restore=False)
+    network = make_plain(network)
     if form.needs_plain:
-        network = make_plain(network)
         check_plain(network)
     network.compile(loss=None)
     network(_one_or_all(interface.take_inputs(data.test, slice(0, 1))))

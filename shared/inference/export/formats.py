@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import util
@@ -76,7 +77,8 @@ def write(name: str, network: keras.Model, path: Path, quantize: str) -> None:
             FORMATS[name].write(network, path, quantize)
     except Exception as error:
         # Converters raise any type of error for an operation that they lack.
-        reason = " ".join(str(error).split()).partition(". ")[0][:160]
+        reason = re.sub(r"\S+\.py:\S*", "", " ".join(str(error).split()))
+        reason = reason.partition(". ")[0][:160]
         raise UserError(
             f"--format {name}: the converter refuses this network "
             f"({reason or type(error).__name__}); take another format."
@@ -110,7 +112,10 @@ def _load_saved_model(path: Path) -> Predict:
 
 
 def _write_onnx(network: keras.Model, path: Path, quantize: str) -> None:
-    network.export(path, format="onnx", verbose=False)
+    from shared.inference.export.lookups import use_plain_lookups
+
+    searching = use_plain_lookups(network)
+    searching.export(path, format="onnx", verbose=False)
 
 
 def _load_onnx(path: Path) -> Predict:
@@ -127,9 +132,10 @@ def _write_litert(network: keras.Model, path: Path, quantize: str) -> None:
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
+    from shared.inference.export.lookups import use_plain_lookups
     from shared.inference.export.loops import use_plain_loops
 
-    loops = use_plain_loops(network)
+    loops = use_plain_loops(use_plain_lookups(network))
     names = [f"input_{k}" for k in range(len(loops.inputs))]
     specs = [
         tf.TensorSpec(one.shape, one.dtype, name)
@@ -205,14 +211,14 @@ FORMATS = {
         "outputs = model.serve(inputs if inputs[1:] else inputs[0]).numpy()\n",
     ),
     "onnx": Format(
-        "model.onnx", _write_onnx, _load_onnx, ("tf2onnx", "onnxruntime"), True,
+        "model.onnx", _write_onnx, _load_onnx, ("tf2onnx", "onnxruntime"), False,
         "import onnxruntime\n\n"
         'session = onnxruntime.InferenceSession(HERE / "model.onnx")\n'
         "names = [one.name for one in session.get_inputs()]\n"
         "outputs = session.run(None, dict(zip(names, inputs)))[0]\n",
     ),
     "litert": Format(
-        "model.tflite", _write_litert, _load_litert, ("ai_edge_litert",), True,
+        "model.tflite", _write_litert, _load_litert, ("ai_edge_litert",), False,
         "from ai_edge_litert.interpreter import Interpreter\n\n"
         'model = Interpreter(str(HERE / "model.tflite"))\n'
         'places = sorted(model.get_input_details(), key=lambda one: one["name"])\n'

@@ -49,7 +49,7 @@ def check_plain(model: keras.Model) -> None:
     if own:
         raise UserError(
             f"the network has {', '.join(own)}, which only this project's code can "
-            "compute; take --format savedmodel, which keeps the computation itself."
+            "compute; take savedmodel, onnx or litert, which keep the computation."
         )
 
 

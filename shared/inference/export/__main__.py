@@ -202,6 +202,8 @@ def _measure_cost(
     """Return the score of both networks on the test examples, and print it."""
     metric = data.task.score.metric
     targets = data.test.targets[slice(0, count)]
+    if np.ndim(targets) == 1 and original.shape[1:] == (1,):
+        original, exported = original[:, 0], exported[:, 0]
     before, after = (
         float(np.mean(data.task.measure(metric, targets, outputs)))
         for outputs in (original, exported)

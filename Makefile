@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-first-contact bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-runs lessons clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -42,6 +42,9 @@ predict: $(READY) ## forecast a series (RUN=series-gru, FILE=newer.csv) or class
 
 generate: $(READY) ## write a text with a trained writer: RUN=writer-gru ARGS="--prompt 'ROMEO:' --temperature 0.8"
 	@$(BIN)/python -m shared.inference.generate $(if $(RUN),'$(RUN)') $(ARGS)
+
+export: $(READY) ## export the network of a run, with an example: RUN=imdb-gru ARGS="--format onnx"
+	@$(BIN)/python -m shared.inference.export $(if $(RUN),'$(RUN)') $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
 	@$(BIN)/python -m shared.studies.equivalence $(ARGS)
@@ -113,6 +116,9 @@ bench-determinism: $(READY) ## train with one seed several times, and measure wh
 
 bench-seasons: $(READY) ## test weather-best on seasons outside its training: ARGS='"" "--reads target"'
 	@$(BIN)/python benchmarks/seasons.py $(ARGS)
+
+bench-export: $(READY) ## export every recipe to every format: differences and sizes (ten minutes); ARGS=--times: how long one example takes
+	@$(BIN)/python benchmarks/export_formats.py $(ARGS)
 
 bench-runs: $(READY) ## measure how fast compare, report and runs are with 50 and with 3,000 saved runs
 	@$(BIN)/python benchmarks/many_runs.py $(ARGS)

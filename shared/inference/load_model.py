@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def load_model(path: str | Path) -> keras.Model:
+def load_model(path: str | Path, restore: bool = True) -> keras.Model:
     """Load the model of a run and restore what Keras does not save.
 
     Args:
         path: A run folder, or its `best.keras`.
+        restore: Whether its kernels are those of the run; else Keras' own.
 
     Raises:
         UserError: If the model does not exist, is damaged, or no run wrote it.
@@ -48,7 +49,7 @@ def load_model(path: str | Path) -> keras.Model:
     }  # fmt: skip
     try:
         file = Path(path, MODEL) if Path(path).is_dir() else Path(path)
-        restore = check_model_file(file)
+        facts = check_model_file(file)
         model = keras.saving.load_model(file, custom_objects=own, safe_mode=True)
     except Exception as error:
         # zip, HDF5, Keras and TensorFlow raise any type of error on a damaged file.
@@ -58,5 +59,6 @@ def load_model(path: str | Path) -> keras.Model:
             f"({shorten(reason.splitlines()[0], 120)}). Name a run folder that has an "
             "intact best.keras, or train the run again."
         ) from error
-    restore_layers(model, restore)
+    if restore:
+        restore_layers(model, facts)
     return model

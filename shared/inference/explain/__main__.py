@@ -180,8 +180,8 @@ def _explain_text(run: Run, options: Options) -> dict[str, Any]:
 
 def _explain_window(run: Run, options: Options) -> dict[str, Any]:
     """Return the files of the explanation of a forecast."""
-    from shared.inference.export.interface import describe, take_inputs
     from shared.inference.explain.windows import explain_window
+    from shared.inference.export.interface import describe, take_inputs
     from shared.inference.load_model import load_model
     from shared.plots.explanation_figure import draw_window_explanation
 

@@ -60,12 +60,13 @@ def read_gates(model: keras.Model, inputs: list[np.ndarray]) -> Gates | None:
     if layer is None or not _is_known(layer):
         return None
     holder = next(one for one in model.layers if _holds(one, layer))
-    before = keras.Model(model.inputs, holder.input)
-    batch = [one[None] for one in inputs]
-    read = before(batch if batch[1:] else batch[0], training=False)
-    mask = getattr(read, "_keras_mask", None)
+    # Keras counts the mask among the inputs of a layer.
+    parts = holder.input if isinstance(holder.input, list) else [holder.input]
+    before = keras.Model(model.inputs, parts)
+    read, *others = before([one[None] for one in inputs], training=False)
     values = np.asarray(read, np.float64)
-    mask = None if mask is None else np.asarray(mask, bool)
+    masks = [np.asarray(one) for one in others if one.dtype == bool]
+    mask = masks[0] if masks else None
     if layer.go_backwards:
         values = values[:, ::-1]
         mask = None if mask is None else mask[:, ::-1]

@@ -73,6 +73,52 @@ def draw_text_explanation(
     return figure
 
 
+def draw_writer_explanation(
+    tokens: Sequence[str],
+    chances: np.ndarray,
+    likeliest: Sequence[Sequence[str]],
+    their_chances: np.ndarray,
+    title: str,
+) -> Figure:
+    """Draw how probable each token of a text was, and what else was expected.
+
+    Args:
+        tokens: Of the text, printable. Of a longer one, the last are shown.
+        chances: Probability of each, (num_tokens,).
+        likeliest: The most probable tokens at each place, best first, printable.
+        their_chances: Probabilities of these, (num_tokens, num_alternatives).
+        title: Above the panels.
+    """
+    start = max(0, len(tokens) - MOST_WORDS)
+    tokens, chances, likeliest = tokens[start:], chances[start:], likeliest[start:]
+    shares = np.asarray(their_chances[start:])
+    figure = Figure(
+        figsize=(max(7.0, 0.22 * len(tokens) + 2), 5.0), dpi=110, layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True)
+    places = np.arange(len(tokens))
+    above.bar(places, chances, color=COLOURS[0])
+    above.set_ylim(0, 1.02)
+    finish_panel(above, "Probability of each token", "")
+    below.imshow(shares.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for k, names in enumerate(likeliest):
+        for rank, name in enumerate(names):
+            right = name == tokens[k]
+            below.text(
+                k, rank, plain_text(name[:8]), ha="center",
+                va="center", fontsize=SIZE, fontweight="bold" if right else "normal",
+                color="white" if shares[k, rank] > 0.55 else "black",
+            )  # fmt: skip
+    below.set_yticks(range(shares.shape[1]))
+    below.set_yticklabels([f"guess {n + 1}" for n in range(shares.shape[1])])
+    below.tick_params(labelsize=SIZE)
+    below.set_title("What the network expected; bold: the token that came", fontsize=9)
+    _name_words(below, tokens)
+    figure.suptitle(plain_text(title), fontsize=11, fontweight="bold")
+    return figure
+
+
 def draw_window_explanation(
     by_step: np.ndarray, columns: Sequence[str], ahead: Sequence[int], title: str
 ) -> Figure:

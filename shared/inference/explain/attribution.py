@@ -34,43 +34,82 @@ class Attribution:
     output: float
     baseline: float
 
+    def invert(self) -> Attribution:
+        """Return the attribution of one minus the output."""
+        return Attribution(
+            -self.gradient, -self.integrated, 1 - self.output, 1 - self.baseline
+        )
 
-def attribute_tokens(model: keras.Model, ids: np.ndarray, output: int) -> Attribution:
-    """Attribute an output to the tokens of a text.
+
+class TokenAttributor:
+    """Attributes outputs of a network to the tokens of texts.
 
     The path leads from vectors of zeros to the vectors of the tokens. Where a token has
     several vectors (words and bigrams, several networks), their parts are added.
     Sundararajan, Taly and Yan 2017, ICML.
-
-    Args:
-        model: Token ids -> outputs, (batch, num_outputs), with Keras' own kernels.
-        ids: int32, (steps,).
-        output: Which output.
-
-    Raises:
-        ValueError: If the model has no embedding layer.
     """
-    import tensorflow as tf
-    from keras import layers
 
-    embeddings = [one for one in model.layers if isinstance(one, layers.Embedding)]
-    if not embeddings:
-        raise ValueError("the model has no embedding layer")
-    shares = _make_path()
-    batch = tf.constant(np.tile(ids, (len(shares), 1)))
-    with _scale_outputs(embeddings, shares) as seen, tf.GradientTape() as tape:
-        seen.tape = tape
-        outputs = model(batch, training=False)[:, output]
-    gradients = tape.gradient(outputs, seen.scaled)
-    gradient = integrated = np.zeros(len(ids))
-    for by_vector, vectors in zip(gradients, seen.whole, strict=True):
-        if by_vector is None:
-            continue  # an embedding that this output does not read
-        product = (by_vector.numpy() * vectors.numpy()).sum(axis=-1)
-        gradient = gradient + product[-1]
-        integrated = integrated + _average(product)
-    values = outputs.numpy()
-    return Attribution(gradient, integrated, float(values[-1]), float(values[0]))
+    def __init__(self, model: keras.Model) -> None:
+        """Prepare.
+
+        Args:
+            model: Token ids -> outputs, (batch, num_outputs), with Keras' own kernels.
+
+        Raises:
+            ValueError: If the model has no embedding layer.
+        """
+        import tensorflow as tf
+        from keras import layers
+
+        self._model = model
+        self._embeddings = [
+            one for one in model.layers if isinstance(one, layers.Embedding)
+        ]
+        if not self._embeddings:
+            raise ValueError("the model has no embedding layer")
+        self._compute = tf.function(self._differentiate, reduce_retracing=True)
+
+    def attribute(self, ids: np.ndarray, outputs: np.ndarray) -> list[Attribution]:
+        """Attribute one output of each text to its tokens.
+
+        Args:
+            ids: int32, (num_texts, steps).
+            outputs: int, (num_texts,): which output.
+        """
+        import tensorflow as tf
+
+        path = _make_path()
+        values, products = self._compute(
+            tf.constant(np.repeat(ids, len(path), axis=0)),
+            tf.constant(np.tile(path, len(ids))),
+            tf.constant(np.repeat(outputs, len(path)), tf.int32),
+        )
+        values = values.numpy().reshape(len(ids), len(path))
+        products = products.numpy().reshape(len(ids), len(path), -1)
+        return [
+            Attribution(one[-1], _average(one), float(value[-1]), float(value[0]))
+            for one, value in zip(products, values, strict=True)
+        ]
+
+    def _differentiate(
+        self, ids: tf.Tensor, shares: tf.Tensor, which: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return outputs (rows,), and gradient times vector, (rows, steps)."""
+        import tensorflow as tf
+
+        ids = tf.ensure_shape(ids, (None, self._model.input_shape[1]))
+        scaling = _scale_outputs(self._embeddings, shares)
+        with scaling as seen, tf.GradientTape() as tape:
+            seen.tape = tape
+            found = self._model(ids, training=False)
+            outputs = tf.gather(found, which, batch_dims=1)
+        total = tf.zeros(tf.shape(ids), tf.float64)
+        gradients = tape.gradient(outputs, seen.scaled)
+        for gradient, vectors in zip(gradients, seen.whole, strict=True):
+            if gradient is not None:  # else this output does not read the embedding
+                product = tf.cast(gradient, tf.float64) * tf.cast(vectors, tf.float64)
+                total += tf.reduce_sum(product, axis=-1)
+        return tf.cast(outputs, tf.float64), total
 
 
 def attribute_window(
@@ -141,10 +180,8 @@ class _Seen:
 
 
 @contextlib.contextmanager
-def _scale_outputs(
-    embeddings: list[keras.Layer], shares: np.ndarray
-) -> Iterator[_Seen]:
-    """Let embedding layers return their vectors times a share for each row."""
+def _scale_outputs(embeddings: list[keras.Layer], shares: tf.Tensor) -> Iterator[_Seen]:
+    """Let embedding layers return their vectors times a share for each row, (rows,)."""
     import tensorflow as tf
 
     seen, kept = _Seen(), [layer.call for layer in embeddings]

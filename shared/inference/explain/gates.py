@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,19 @@ class Gates:
     means: dict[str, np.ndarray]
     active: np.ndarray
     moved: np.ndarray
+
+    def take(self, steps: np.ndarray) -> Gates:
+        """Return the values of some steps only."""
+        means = {name: values[steps] for name, values in self.means.items()}
+        return Gates(self.layer, means, self.active[steps], self.moved[steps])
+
+    def to_cells(self, step: int) -> dict[str, Any]:
+        """Return the cells of a step for a table."""
+        cells = {
+            name.replace(" ", "_"): round(float(values[step]), 4)
+            for name, values in self.means.items()
+        }
+        return cells | {"most_active_units": " ".join(map(str, self.active[step]))}
 
 
 def read_gates(model: keras.Model, inputs: list[np.ndarray]) -> Gates | None:

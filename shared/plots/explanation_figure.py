@@ -65,7 +65,6 @@ def draw_text_explanation(
     if gates:
         for k, (name, values) in enumerate(gates.items()):
             axes[2].plot(places, values[start:], "-", color=COLOURS[k], label=name)
-        axes[2].set_ylim(-0.02, 1.02)
         axes[2].legend(fontsize=SIZE, frameon=False)
         finish_panel(axes[2], "Gates, mean over the units", "")
     _name_words(axes[-1], words)

@@ -43,7 +43,8 @@ function show(content) {
 function drawChart(chart) {
   const count = words.length, all = chart.curves.flatMap((curve) => curve.values);
   const bars = chart.kind === "bars";
-  const low = Math.min(0, ...(bars ? all : [])), high = bars ? Math.max(0, ...all) : 1;
+  const low = chart.zoomed ? Math.min(...all) : Math.min(0, ...(bars ? all : []));
+  const high = chart.zoomed ? Math.max(...all) : bars ? Math.max(0, ...all) : 1;
   const range = high - low || 1;
   const y = (value) => (100 * (high - value)) / range;
   add(at("charts"), "h2", chart.title);

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.cells.bptt import ACTIVATIONS
+from shared.cells.bptt import ACTIVATIONS, Trace
 from shared.cells.numpy_cells import GRU, LSTM, SimpleRNN
 from shared.kernels.plan import list_recurrent_layers
 from shared.layers.carried import CarryState
@@ -67,23 +67,10 @@ def read_gates(model: keras.Model, inputs: list[np.ndarray]) -> Gates | None:
         None if the model has no such layer, or activations that the reference cells in
         NumPy do not have.
     """
-    import keras
-
     layer = next(list_recurrent_layers(model), None)
     if layer is None or not _is_known(layer):
         return None
-    holder = next(one for one in model.layers if _holds(one, layer))
-    # Keras counts the mask among the inputs of a layer.
-    parts = holder.input if isinstance(holder.input, list) else [holder.input]
-    before = keras.Model(model.inputs, parts)
-    read, *others = before([one[None] for one in inputs], training=False)
-    values = np.asarray(read, np.float64)
-    masks = [np.asarray(one) for one in others if one.dtype == bool]
-    mask = masks[0] if masks else None
-    if layer.go_backwards:
-        values = values[:, ::-1]
-        mask = None if mask is None else mask[:, ::-1]
-    trace = _make_cell(layer).forward(values, mask=mask)
+    trace = trace_layer(model, layer, inputs)
     states = trace.states[0][0]
     moved = np.abs(np.diff(states, axis=0))
     units = min(MOST_UNITS, moved.shape[1])
@@ -102,6 +89,32 @@ def read_gates(model: keras.Model, inputs: list[np.ndarray]) -> Gates | None:
         return found
     means = {name: values[::-1] for name, values in found.means.items()}
     return Gates(found.layer, means, found.active[::-1], found.moved[::-1])
+
+
+def trace_layer(
+    model: keras.Model, layer: keras.Layer, inputs: list[np.ndarray]
+) -> Trace:
+    """Return what a recurrent layer of a model computes, in the order it reads.
+
+    Args:
+        model: Of a run.
+        layer: SimpleRNN, LSTM or GRU of the model, maybe in a wrapper.
+        inputs: Each input of one example, without the axis of the batch.
+    """
+    import keras
+
+    holder = next(one for one in model.layers if _holds(one, layer))
+    # Keras counts the mask among the inputs of a layer.
+    parts = holder.input if isinstance(holder.input, list) else [holder.input]
+    before = keras.Model(model.inputs, parts)
+    read, *others = before([one[None] for one in inputs], training=False)
+    values = np.asarray(read, np.float64)
+    masks = [np.asarray(one) for one in others if one.dtype == bool]
+    mask = masks[0] if masks else None
+    if layer.go_backwards:
+        values = values[:, ::-1]
+        mask = None if mask is None else mask[:, ::-1]
+    return _make_cell(layer).forward(values, mask=mask)
 
 
 def _is_known(layer: keras.Layer) -> bool:

@@ -39,6 +39,7 @@ class PageContent:
         words: `text`, `known`, `share` (colour, -1 orange to 1 blue) and `facts` (pairs
             of name and value) of each.
         charts: `title`, `kind` (`lines` or `bars`) and `curves` (name, values) of each.
+            Lines have the scale 0 to 1, unless `zoomed`.
         spaced: Whether there are spaces between the words.
     """
 
@@ -174,7 +175,8 @@ def _draw_gates(means: dict[str, np.ndarray]) -> dict[str, Any]:
     curves = [
         {"name": name, "values": _round(values)} for name, values in means.items()
     ]
-    return {"title": "Gates, mean over the units", "kind": "lines", "curves": curves}
+    title = "Gates, mean over the units (the scale fits the values)"
+    return {"title": title, "kind": "lines", "curves": curves, "zoomed": True}
 
 
 def _round(values: np.ndarray) -> list[float]:

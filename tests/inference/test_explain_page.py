@@ -38,9 +38,17 @@ pytestmark = [
 ]
 
 HOSTILE = [
-    "<script>window.hit=1</script>", "\"'><img src=x onerror=window.hit=2>", "</script>",
-    "שלום\u202eabc", "👩‍👩‍👧‍👦", "&amp;", "{{7*7}}", "${window.hit=3}", "w" * 300, "good",
-]  # fmt: skip
+    "<script>window.hit=1</script>",
+    "\"'><img/src=x/onerror=window.hit=2>",
+    "</script>",
+    "שלום\u202eabc",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467",  # one sign of five code points
+    "&amp;",
+    "{{7*7}}",
+    "${window.hit=3}",
+    "w" * 300,
+    "good",
+]
 READER = TextReader(
     TextFacts(None, "words", False, 200, "end", "left"),
     Vocabulary(tuple(HOSTILE)),

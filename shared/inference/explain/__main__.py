@@ -139,10 +139,10 @@ def _write(files: dict[str, Any], target: Path) -> None:
     hidden = Path(tempfile.mkdtemp(prefix=".explanation-", dir=target.parent))
     try:
         for name, content in files.items():
-            if isinstance(content, bytes):
-                (hidden / name).write_bytes(content)
-            else:
+            if isinstance(content, str):
                 write_text(hidden / name, content)
+            else:  # a figure
+                content.savefig(hidden / name)
         hidden.chmod(0o777 & ~read_umask())
         hidden.rename(target)
     finally:

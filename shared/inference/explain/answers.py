@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ from shared.core.files import to_csv
 from shared.runs.reader import Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from shared.data.splits import Splits
     from shared.inference.explain.__main__ import Options
 
@@ -90,7 +87,7 @@ def explain_text(question: Question) -> dict[str, Any]:
     content = describe_text(found, reader.facts.tokens == "words", remarks)
     return {
         "explanation.csv": to_csv(rows),
-        "explanation.png": _draw(figure),
+        "explanation.png": figure,
         "explanation.html": render_page(question.title, content),
     }
 
@@ -141,7 +138,7 @@ def explain_writer(question: Question) -> dict[str, Any]:
     page = render_page(question.title, describe_writing(found, remarks))
     return {
         "explanation.csv": to_csv(rows),
-        "explanation.png": _draw(figure),
+        "explanation.png": figure,
         "explanation.html": page,
     }
 
@@ -171,13 +168,7 @@ def explain_window(question: Question) -> dict[str, Any]:
         f"step {strongest['step']} (0 is the latest), "
         f"{strongest['integrated_gradients']:+.3g}."
     )
-    return {"explanation.csv": to_csv(rows), "explanation.png": _draw(figure)}
-
-
-def _draw(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return {"explanation.csv": to_csv(rows), "explanation.png": figure}
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

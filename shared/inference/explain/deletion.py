@@ -35,7 +35,7 @@ class DeletionCheck:
             means.append(falls.mean())
             errors.append(falls.std() / np.sqrt(len(falls)))
         verdict = "The explanation finds words that matter."
-        if means[0] - means[1] < 2 * np.hypot(*errors):
+        if means[0] - means[1] <= 2 * np.hypot(*errors):
             verdict = "So the explanation finds no better words than chance does."
         return (
             f"Deletion check on {len(self.important):,} test texts: removing the "

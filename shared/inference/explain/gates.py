@@ -107,7 +107,8 @@ def trace_layer(
     # Keras counts the mask among the inputs of a layer.
     parts = holder.input if isinstance(holder.input, list) else [holder.input]
     before = keras.Model(model.inputs, parts)
-    read, *others = before([one[None] for one in inputs], training=False)
+    found = before([one[None] for one in inputs], training=False)
+    read, *others = found if isinstance(found, list) else [found]
     values = np.asarray(read, np.float64)
     masks = [np.asarray(one) for one in others if one.dtype == bool]
     mask = masks[0] if masks else None

@@ -149,6 +149,7 @@ async function follow() {
       const start = performance.now();
       const quick = await ask("/curve", text);
       if (quick.error) { say(quick.error, true); continue; }
+      chosen = quick.words.length - 1;  // the word that was just typed
       show(quick);
       say(`Curve after ${Math.round(performance.now() - start)} ms; the rest follows.`, false);
       await new Promise((resume) => setTimeout(resume, PAUSE));

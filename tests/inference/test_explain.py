@@ -512,6 +512,21 @@ def test_a_bad_question_is_one_line(request, tmp_path, capsys, name, flags, mess
     assert sorted(run.path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["table_run", "writer_run", "sales"])
+def test_a_run_without_its_model_is_one_line(request, tmp_path, capsys, name):
+    run = copy_run(request.getfixturevalue(name), tmp_path)
+    (run.path / "best.keras").unlink()
+    before = sorted(run.path.rglob("*"))
+    flags = [] if name == "sales" else ["--text", "to be great"]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        explain([str(run.path), *flags])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "not the model of a run, or damaged" in line
+    assert sorted(run.path.rglob("*")) == before
+
+
 def test_an_existing_folder_stays(table_run, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         explain([str(table_run.path), "--text", "great", "--to", str(tmp_path)])

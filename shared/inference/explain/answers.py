@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import UserError
@@ -33,8 +34,9 @@ class Question:
         """Of the picture and the page."""
         return f"{self.run.recipe} on {self.run.data}"
 
-    def load_data(self) -> Splits:
-        """Return the data of the run, built again."""
+    @cached_property
+    def data(self) -> Splits:
+        """The data of the run, built again at the first use."""
         from shared.inference.rebuild import rebuild_run
 
         return rebuild_run(self.run, self.options.data_dir).data
@@ -66,7 +68,7 @@ def explain_text(question: Question) -> dict[str, Any]:
 
     reader = read_text_reader(question.run)
     if question.text is None:
-        inputs = question.load_data().test.inputs
+        inputs = question.data.test.inputs
         text = take_tokens(reader, inputs[question.choose_example(len(inputs))])
     else:
         text = tokenize(reader, question.text)
@@ -101,7 +103,7 @@ def _check_by_deletion(question: Question, explainer: Any, padding: str) -> str:
     if not question.options.checked:
         return "The deletion check was not made (--checked 0)."
     try:
-        texts = question.load_data().test.inputs
+        texts = question.data.test.inputs
     except UserError as error:
         return f"The deletion check was not made, since the data are missing: {error}"
     count = min(question.options.checked, len(texts))
@@ -150,7 +152,7 @@ def explain_window(question: Question) -> dict[str, Any]:
     from shared.inference.load_model import load_model
     from shared.plots.explanation_figure import draw_window_explanation
 
-    run, data = question.run, question.load_data()
+    run, data = question.run, question.data
     number = question.choose_example(len(data.test))
     model = load_model(run.path, restore=False)
     columns = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.inference.text_run import TextReader
 
-BATCH = 64
+BATCH = 256
 MOST_WORDS = 20_000
 
 

@@ -43,7 +43,7 @@ def prepare_writing(
         tokens = writer.vocabulary.tokens
         start = START if START in tokens else tokens[0]
         return writer, [writer.vocabulary.find(start), *ids], 1, []
-    windows = question.load_data().test.inputs
+    windows = question.data.test.inputs
     number = question.choose_example(len(windows))
     ids = windows.cut(slice(number, number + 1))[0].tolist()
     return writer, ids, 1, ["The first token is only read."]
@@ -52,7 +52,7 @@ def prepare_writing(
 def _take_vowels(question: Question, writer: TextWriter) -> list[int]:
     if question.text is not None:
         return writer.encode(question.text.strip(), "--text")
-    test = question.load_data().test
+    test = question.data.test
     number = question.choose_example(len(test))
     window = test.inputs[number].argmax(axis=-1)
     after = test.targets[number : number + EXAMPLE_VOWELS]

@@ -334,7 +334,7 @@ def test_the_command_writes_three_files(table_run, tmp_path, capsys):
     assert [row["word"] for row in rows][:4] == ["great", "food", "<", "script"]
     assert {"p(good) after it", "integrated_gradients", "update_gate"} <= set(rows[0])
     printed = capsys.readouterr().out
-    assert "The answer is " in printed and "Deletion check on 8 test texts" in printed
+    assert "The answer is " in printed and "Deletion check on 9 test texts" in printed
     assert "The network does not know" in printed and "for it: " in printed
 
 
@@ -469,8 +469,8 @@ BAD = {
         "table_run", ["--text", "great", "--example", "1"], "pass one of TEXT=",
     ),
     "an example out of range": (
-        "table_run", ["--example", "8"],
-        "--example 8: the test part has the examples 0 to 7",
+        "table_run", ["--example", "9"],
+        "--example 9: the test part has the examples 0 to 8",
     ),
     "a negative example": ("table_run", ["--example=-1"], "--example -1"),
     "a negative check": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ WRITER_HINT = (
     "tokens that the network does not know."
 )
 LARGE_SURPRISE = 8.0  # bits; full orange
+GUESS = re.compile(r"p\(guess_\d\)")
 MOST_CURVES = 7  # of the classes, the likeliest at the end
 
 
@@ -121,7 +123,7 @@ def describe_writing(found: WriterExplanation, remarks: Sequence[str]) -> PageCo
     charts = [
         {
             "title": f"Probability of each {unit}",
-            "kind": "lines",
+            "kind": "bars",
             "curves": [{"name": "probability", "values": _round(found.chances)}],
         },
         {
@@ -187,11 +189,13 @@ def _list_facts(row: dict[str, Any]) -> list[list[str]]:
     """Return names and values for the box below the text."""
     facts = []
     for name, value in row.items():
-        if name in ("number", "word", "token"):
-            continue
+        if name in ("number", "word", "token") or GUESS.fullmatch(name):
+            continue  # shown elsewhere
         text = f"{value:.4f}" if isinstance(value, float) else str(value)
         if isinstance(value, bool):
             text = "yes" if value else "no"
+        if name.startswith("guess_"):
+            text = f"{value} {row[f'p({name})']:.3f}"
         facts.append([name.replace("_", " "), text])
     shown = show_token(str(row.get("word", row.get("token"))))
     return [[f"{row['number']}", shown], *facts]

@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -45,6 +45,12 @@ generate: $(READY) ## write a text with a trained writer: RUN=writer-gru ARGS="-
 
 export: $(READY) ## export the network of a run, with an example: RUN=imdb-gru ARGS="--format onnx"
 	@$(BIN)/python -m shared.inference.export $(if $(RUN),'$(RUN)') $(ARGS)
+
+explain: $(READY) ## show what a network reads in a text, or what a forecast leans on: RUN=imdb-gru TEXT="..."
+	@$(BIN)/python -m shared.inference.explain $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(if $(TEXT),--text "$$TEXT") $(if $(EXAMPLE),--example '$(EXAMPLE)') $(ARGS)
+
+try: $(READY) ## type a text in the browser and watch a network read it: RUN=imdb-gru (127.0.0.1 only)
+	@$(BIN)/python -m shared.inference.explain.live $(if $(RUN),'$(RUN)') $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
 	@$(BIN)/python -m shared.studies.equivalence $(ARGS)

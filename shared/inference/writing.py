@@ -74,8 +74,16 @@ class TextWriter:
         written = self.write(prompt, sampling, seed)
         return "".join(next(written) for _ in range(length))
 
-    def encode(self, prompt: str) -> list[int]:
-        """Return ids of a prompt; UserError if some of its tokens are not known."""
+    def encode(self, prompt: str, flag: str = "--prompt") -> list[int]:
+        """Return ids of a text.
+
+        Args:
+            prompt: The text.
+            flag: That passed it.
+
+        Raises:
+            UserError: If some of its tokens are not known.
+        """
         pieces = split_text(prompt, self.tokens)
         known = set(self.vocabulary.tokens)
         if self.tokens == "words" and pieces[0] not in known:
@@ -85,7 +93,7 @@ class TextWriter:
             named = ", ".join(repr(piece) for piece in unknown[:10])
             unit = "characters" if self.tokens == "characters" else "words"
             raise UserError(
-                f"--prompt {shorten(prompt, 40)!r}: the network does not know the "
+                f"{flag} {shorten(prompt, 40)!r}: the network does not know the "
                 f"{unit} {named}; it knows {self._list_known()}."
             )
         return [self.vocabulary.find(piece) for piece in pieces]

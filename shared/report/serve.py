@@ -5,24 +5,21 @@ from __future__ import annotations
 import hashlib
 import html
 import os
-import re
-import sys
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from shared.core.errors import UserError
+from shared.core.local_server import (
+    HOST,
+    LocalHandler,
+    LocalServer,
+    open_local_server,
+)
 from shared.report.matrix import VerdictCache
 from shared.report.render import build_page
 
-HOST = "127.0.0.1"  # not visible on the network
-LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-"""A `Host` header of this machine. Browsers leave port 80 out. A tunnel to this machine
-may use the last address."""
-PATIENCE = 10  # seconds that a client may stay silent in a request
 NOTHING = '<!doctype html><meta http-equiv="refresh" content="2"><p>{}</p>'
 WATCHED = ("summary.json", "history.csv", "kernels.json", "*.png")
 
@@ -69,16 +66,7 @@ def _list_files(folder: Path, pattern: str) -> list[Path]:
         return []
 
 
-class Server(ThreadingHTTPServer):
-    """Says nothing about a client that goes away."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Show only errors that are a fault of this program."""
-        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
-
-
-def open_server(page: Page, port: int) -> Server:
+def open_server(page: Page, port: int) -> LocalServer:
     """Return a server that listens; call its `serve_forever` to answer.
 
     `/` is the page. `/stamp` is its stamp, which changes with the page.
@@ -91,15 +79,10 @@ def open_server(page: Page, port: int) -> Server:
         UserError: If the port is not available.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE
-
-        def do_GET(self) -> None:
-            # Another site may let its own name point to this machine.
-            if not LOCAL.fullmatch(self.headers.get("Host", "")):
-                self.send_error(HTTPStatus.FORBIDDEN)
-            elif self.path == "/stamp":
-                self._answer(page.read_stamp(), "text/plain")
+    class Handler(LocalHandler):
+        def get(self) -> None:
+            if self.path == "/stamp":
+                self.answer(page.read_stamp(), "text/plain")
             elif self.path == "/":
                 self._answer_page()
             else:
@@ -110,26 +93,9 @@ def open_server(page: Page, port: int) -> Server:
                 text = page.read()
             except (UserError, OSError) as error:  # no run yet, or none left
                 text = NOTHING.format(html.escape(str(error)))
-            self._answer(text, "text/html")
+            self.answer(text, "text/html")
 
-        def _answer(self, text: str, kind: str) -> None:
-            body = text.encode()
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", f"{kind}; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing: a page sends a request every two seconds."""
-
-    try:
-        return Server((HOST, port), Handler)
-    except OSError as error:
-        raise UserError(
-            f"--port {port}: {error.strerror}. Name another port, or 0 for a free one."
-        ) from None
+    return open_local_server(Handler, port)
 
 
 def serve(

@@ -24,16 +24,16 @@ from shared.compare.tables import list_verdicts
 from shared.compare.verdicts import Verdict
 from shared.core.errors import UserError
 from shared.core.files import to_csv
+from shared.core.local_server import HOST, LocalHandler
 from shared.core.statistics import Difference
 from shared.plots.colours import recipe_colour
-from shared.report import serve
 from shared.report.__main__ import main
 from shared.report.collect import collect, find_groups
 from shared.report.events import write_events
 from shared.report.matrix import VerdictCache, build_matrix
 from shared.report.pictures import embed_pictures
 from shared.report.render import LIMIT, build_page, keep_flags_whole
-from shared.report.serve import HOST, Page, open_server
+from shared.report.serve import Page, open_server
 from shared.runs.reader import describe_problems, find_runs
 from tests.compare.test_compare import make_run
 from tests.helpers import PROJECT, run_python
@@ -505,7 +505,7 @@ REQUESTS = {
 
 def test_no_client_disturbs_the_terminal_or_the_others(tmp_path, capfd, monkeypatch):
     make_run(tmp_path / "runs")
-    monkeypatch.setattr(serve, "PATIENCE", 0.2)
+    monkeypatch.setattr(LocalHandler, "timeout", 0.2)
     with serving(folders_of(tmp_path)) as server:
         for request in REQUESTS.values():
             with socket.create_connection((HOST, server.server_port)) as client:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from shared.plots.curves import COLOURS, finish_panel, plain_text
+from shared.plots.panels import COLOURS, finish_panel, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

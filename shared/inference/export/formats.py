@@ -115,6 +115,11 @@ def _write_onnx(network: keras.Model, path: Path, quantize: str) -> None:
     from shared.inference.export.lookups import use_plain_lookups
 
     searching = use_plain_lookups(network)
+    first = [
+        np.zeros([size or 1 for size in one.shape], one.dtype)
+        for one in searching.inputs
+    ]
+    searching(_one_or_all(first))  # the converter needs one call first
     searching.export(path, format="onnx", verbose=False)
 
 

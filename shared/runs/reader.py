@@ -37,6 +37,7 @@ KERNELS = "kernels.json"
 PREDICTIONS = "predictions.npz"
 MODEL = "best.keras"
 MODEL_FACTS = "rnn-recipes.json"  # inside best.keras: what the model was trained on
+MODEL_TEXTS = "texts.json"  # inside best.keras: how a text becomes its input
 MOST_NAMED = 10  # damaged folders or files, before the rest is counted
 
 

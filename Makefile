@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-reviews clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -107,6 +107,9 @@ bench-determinism: $(READY) ## train with one seed several times, and measure wh
 
 bench-seasons: $(READY) ## test weather-best on seasons outside its training: ARGS='"" "--reads target"'
 	@$(BIN)/python benchmarks/seasons.py $(ARGS)
+
+bench-reviews: $(READY) ## train text-gru on the IMDB reviews as text, and imdb-gru beside it
+	@$(BIN)/python benchmarks/raw_reviews.py $(ARGS)
 
 clean: ## remove .venv and keep the results
 	rm -rf $(VENV)

@@ -11,7 +11,7 @@ with a column for each of `classifier.classes`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,24 +83,26 @@ class TextClassifier:
     reader: TextReader
     classes: tuple[str, ...]
 
-    def predict(self, texts: Sequence[str]) -> Classified:
+    def predict(self, texts: Iterable[str]) -> Classified:
         """Return the classes of some texts.
 
         Args:
-            texts: A list, also of one text.
+            texts: A list, an array or anything else that yields texts.
 
         Raises:
             UserError: If it is a text, or holds anything but texts.
         """
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        is_text = isinstance(texts, str)
+        listed = [] if is_text else list(texts)
+        if is_text or not all(isinstance(text, str) for text in listed):
             raise UserError(
                 f"predict({shorten(repr(texts), 60)}): takes a list of texts, e.g. "
                 'predict(["I expected more."]).'
             )
-        if not len(texts):
+        if not listed:
             empty = np.empty((0, len(self.classes)), np.float32)
             return Classified([], empty, np.empty(0, int))
-        ids = self.reader.read(list(texts))
+        ids = self.reader.read(listed)
         shares = np.asarray(self.model.predict(ids, batch_size=BATCH, verbose=0))
         if shares.shape[1] == 1:  # the probability of the second class
             shares = np.concatenate([1 - shares, shares], axis=1)

@@ -212,6 +212,9 @@ def test_a_list_of_texts_is_needed(table_run):
     for wrong in ("great", [1], [None, "great"]):
         with pytest.raises(UserError, match="takes a list of texts"):
             classifier.predict(wrong)
+    few = classifier.predict(text for text in TEXTS[:2])
+    whole = classifier.predict(np.array(TEXTS[:2]))
+    assert np.array_equal(few.probabilities, whole.probabilities)
     found = classifier.predict([])
     assert found.classes == [] and found.probabilities.shape == (0, 3)
 

@@ -12,7 +12,7 @@ Compare with text-gru: `make compare RUNS="text-best text-gru"`. More: docs/own-
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from shared.baselines.ngrams import text_baselines
@@ -22,12 +22,8 @@ from shared.core.roles import Role
 from shared.data.text.dataset import TextConfig, load_text
 from shared.layers.ensemble import EnsembleConfig
 from shared.layers.recurrent import GRUConfig, build_bidirectional, check_bidirectional
-from shared.layers.word_features import (
-    WordFeaturesConfig,
-    embed_words,
-    limit_bigrams,
-    prepare_word_features,
-)
+from shared.layers.text_features import TextFeaturesConfig, fit_features
+from shared.layers.word_features import embed_words, prepare_word_features
 from shared.training.config import TrainingConfig, build_optimizer, set_seed
 from shared.training.fit import fit
 from shared.training.text_report import write_text_report
@@ -47,7 +43,7 @@ class Config:
     """Chosen on validation texts: Chinese reviews and English questions."""
 
     text: TextConfig = TextConfig(padding="right")
-    word_features: WordFeaturesConfig = WordFeaturesConfig(50_000, "neighbours", 5.0)
+    features: TextFeaturesConfig = TextFeaturesConfig(50_000, "neighbours", 5.0)
     ensemble: EnsembleConfig = EnsembleConfig(3)
     gru: GRUConfig = GRUConfig(units=64, dropout=0.5, return_sequences=True)
     pooling: Annotated[Literal["max", "mean"], Role.MODEL] = "max"
@@ -77,9 +73,8 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
     from shared.layers.blend import blend_with_linear
     from shared.layers.pooling import pool_steps
 
-    vocabulary = data.vocabulary.size
-    texts = replace(config.text, vocabulary=vocabulary)
-    features = limit_bigrams(config.word_features, data.train.inputs, vocabulary)
+    seed = config.training.seed
+    features, texts, start = fit_features(config.features, config.text, data, seed)
     ids = Input((data.steps,), dtype="int32", name="token_ids")
     outputs = []
     size = config.ensemble.ensemble_size
@@ -94,8 +89,7 @@ def build_model(config: Config, data: TextSplits) -> keras.Model:
         outputs.append(output(text))
     classes = blend_with_linear(predict_ngrams(ids, data), outputs)
     model = Model(ids, classes, name="text_best")
-    seed = config.training.seed
-    prepare_word_features(model, features, size, data, seed, "classes")
+    prepare_word_features(model, features, size, data, seed, "classes", start)
     return model
 
 

@@ -128,3 +128,11 @@ class Splits:
     mask_side: Literal["left", "right"] | None = None
     kept: dict[str, np.ndarray] = field(default_factory=dict)
     class_weights: dict[int, float] | None = None
+
+    def describe_reading(self) -> dict[str, Any] | None:
+        """Return how a new text becomes inputs, ready for JSON. A model keeps it.
+
+        It has the keys `text` (`shared.inference.text_run.TextFacts`) and `vocabulary`,
+        the tokens by id. None: the inputs are no texts, or their words are not known.
+        """
+        return None

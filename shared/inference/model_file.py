@@ -22,7 +22,7 @@ from shared.core.text import shorten
 from shared.kernels.saved import Restore, read_restore
 from shared.runs.decode import open_regular, parse_json
 from shared.runs.legacy import upgrade_model_facts
-from shared.runs.reader import MODEL_FACTS
+from shared.runs.reader import MODEL_FACTS, MODEL_TEXTS
 
 if TYPE_CHECKING:
     import h5py
@@ -74,6 +74,22 @@ def check_model_file(path: Path) -> Restore:
     return restore
 
 
+def read_texts_part(path: Path) -> bytes | None:
+    """Return what `best.keras` keeps to read texts, as JSON; None if it has no texts.
+
+    Args:
+        path: Checked by `check_model_file`.
+
+    Raises:
+        OSError: If the file cannot be read.
+        zipfile.BadZipFile: If it is damaged.
+    """
+    with open_regular(path, sys.maxsize) as file, zipfile.ZipFile(file) as archive:
+        if MODEL_TEXTS not in archive.namelist():
+            return None
+        return archive.read(MODEL_TEXTS)
+
+
 def _check_members(archive: zipfile.ZipFile, size: int) -> list[str]:
     """Return the names in the archive. Nothing in it unpacks to more than the file."""
     members = archive.infolist()
@@ -81,7 +97,7 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> list[str]:
     required = {CONFIG, METADATA, WEIGHTS, MODEL_FACTS}
     if missing := required - set(names):
         raise ValueError(f"without {', '.join(sorted(missing))}")
-    for name in set(names) - required:
+    for name in set(names) - required - {MODEL_TEXTS}:
         if not name.startswith(ASSETS) or ".." in name.split("/"):
             raise ValueError(f"holds {shorten(name, 60)}, which no model has")
     if len(set(names)) < len(names):

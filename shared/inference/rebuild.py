@@ -134,5 +134,8 @@ def _from_json(value: Any, hint: Any) -> Any:
 
     if isinstance(value, list):
         return tuple(value)
-    is_path = hint is Path or Path in typing.get_args(hint)
-    return Path(value) if is_path and value is not None else value
+    kinds = typing.get_args(hint)
+    is_path = hint is Path or Path in kinds
+    if value is None or any(value in typing.get_args(kind) for kind in kinds):
+        return value  # one of the words that stand beside a path
+    return Path(value) if is_path else value

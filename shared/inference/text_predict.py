@@ -11,14 +11,13 @@ import numpy as np
 from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.encodings import decode_text
-from shared.data.padding import PAD, START, UNKNOWN
 from shared.data.text.labelled import LabelledTexts, Origin, drop_unusable
 from shared.data.text.read_texts import TEXT_FILE, TextOptions, read_texts
 from shared.data.unpack import read_packed
+from shared.inference.classifier import TextClassifier, check_outputs
+from shared.inference.load_model import load_model
 from shared.inference.text_run import TextReader, read_text_reader
 from shared.runs.reader import Run
-
-BATCH = 256
 
 
 @dataclass
@@ -97,28 +96,22 @@ def classify(
     run: Run, reader: TextReader, texts: list[str], source: str, remarks: list[str]
 ) -> TextPredictions:
     """Return the predictions of a run's model for some texts."""
-    from shared.inference.load_model import load_model
-
     model = load_model(run.path)
-    ids = reader.read(texts)
     classes = run.task.classes
-    outputs = {1: 2}.get(model.output_shape[-1], model.output_shape[-1])
-    if outputs != len(classes):
+    try:
+        check_outputs(model, classes)
+    except ValueError:
         raise UserError(
             f"{run.path}: best.keras and summary.json are not of one run; train it "
             "again."
-        )
-    known = ((ids != PAD) & (ids != START) & (ids != UNKNOWN)).sum(axis=1)
-    if (known == 0).any():
-        count = int((known == 0).sum())
+        ) from None
+    found = TextClassifier(model, reader, classes).predict(texts)
+    if count := int((found.known == 0).sum()):
         which = "1 text has" if count == 1 else f"{count:,} texts have"
         remarks.append(
             f"{which} no token that the network knows: the answer is a guess"
         )
-    probabilities = np.asarray(model.predict(ids, batch_size=BATCH, verbose=0))
-    if probabilities.shape[1] == 1:  # the probability of the second class
-        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
-    return TextPredictions(texts, classes, probabilities, source, remarks)
+    return TextPredictions(texts, classes, found.probabilities, source, remarks)
 
 
 def _read_file(path: Path, reader: TextReader) -> LabelledTexts:

@@ -12,7 +12,7 @@ import numpy as np
 from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.imdb.reviews import ReviewsConfig
-from shared.data.imdb.word_index import find_word_ranks, split_review
+from shared.data.imdb.word_index import find_words, split_review
 from shared.data.padding import pad_sequences
 from shared.data.text.tokens import Tokenizer
 from shared.data.text.vocabulary import FIRST_TOKEN, Vocabulary
@@ -27,16 +27,16 @@ class TextFacts(msgspec.Struct, frozen=True):
 
     Attributes:
         column: Of the table, that held the texts.
-        tokens: What a text is cut into.
+        tokens: What a text is cut into. `imdb words`: as in the index of its words.
         segments: Whether words without spaces between them are found.
         length: Tokens that the network reads.
         keep: Which end of a longer text it reads.
         padding: On which side a shorter text is padded.
-        vocabulary_sha256: Of the file with the tokens; empty if the run has none.
+        vocabulary_sha256: Of the file with the tokens; empty if there is none.
     """
 
     column: str | None
-    tokens: Literal["words", "characters"]
+    tokens: Literal["words", "characters", "imdb words"]
     segments: bool
     length: int
     keep: Literal["start", "end"]
@@ -71,6 +71,22 @@ class TextReader:
         )
 
 
+def make_reader(facts: TextFacts, vocabulary: Vocabulary) -> TextReader:
+    """Return the reader of some facts.
+
+    Raises:
+        UserError: If the package that finds the words is not installed.
+        ValueError: If the facts and the vocabulary do not fit each other.
+    """
+    if facts.length < 1:
+        raise ValueError(f"its length is {facts.length}")
+    if facts.tokens == "imdb words":
+        return TextReader(facts, vocabulary, split_review)
+    if vocabulary.sha256 != facts.vocabulary_sha256:
+        raise ValueError(f"{VOCABULARY} is not that of the training")
+    return TextReader(facts, vocabulary, Tokenizer(facts.tokens, facts.segments).split)
+
+
 def read_text_reader(run: Run) -> TextReader:
     """Return how a run of a text or an IMDB recipe reads a text.
 
@@ -81,30 +97,26 @@ def read_text_reader(run: Run) -> TextReader:
         return _read_reviews(run)
     try:
         facts = msgspec.convert(run.config["data_facts"]["text"], TextFacts)
-        if facts.length < 1:
-            raise ValueError(f"its length is {facts.length}")
         content = (run.path / VOCABULARY).read_text(encoding="utf-8")
-        vocabulary = Vocabulary.from_text(content)
-        if vocabulary.sha256 != facts.vocabulary_sha256:
-            raise ValueError(f"{VOCABULARY} is not that of the training")
+        return make_reader(facts, Vocabulary.from_text(content))
     except (KeyError, ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"{run.path}: what the run keeps of its texts cannot be used "
             f"({shorten(reason, 120)}); train it again."
         ) from None
-    tokenizer = Tokenizer(facts.tokens, facts.segments)
-    return TextReader(facts, vocabulary, tokenizer.split)
 
 
 def _read_reviews(run: Run) -> TextReader:
     """Return the reader of an IMDB run: its words come from the published index."""
     config = restore_part(run, ReviewsConfig)
     is_sample = bool(run.config["data_facts"].get("is_sample"))
-    ranks = find_word_ranks(is_sample, None if is_sample else config.data_dir)
-    words = [""] * (config.vocabulary - FIRST_TOKEN)  # a rank may lack a word
-    for word, rank in ranks.items():
-        if rank <= len(words):
-            words[rank - 1] = word
-    facts = TextFacts(None, "words", False, config.length, config.keep, config.padding)
-    return TextReader(facts, Vocabulary(tuple(words)), split_review)
+    words = find_words(
+        config.vocabulary - FIRST_TOKEN,
+        is_sample,
+        None if is_sample else config.data_dir,
+    )
+    facts = TextFacts(
+        None, "imdb words", False, config.length, config.keep, config.padding
+    )
+    return make_reader(facts, Vocabulary(words))

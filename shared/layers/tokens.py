@@ -39,8 +39,8 @@ class VectorsConfig:
                 "--no-train-vectors: keeps the vectors of --vectors, but no file is "
                 "named; name one, or omit the flag."
             )
-        if self.vectors is not None and not self.vectors.is_file():
-            raise UserError(f"--vectors {self.vectors}: there is no such file.")
+        if self.vectors is not None:
+            check_vectors_file(self.vectors)
 
 
 def build_tokens(
@@ -68,7 +68,9 @@ def build_tokens(
     from shared.layers.embedding import set_gradient
 
     ids = Input((data.steps,), dtype="int32", name="token_ids")
-    first = None if vectors.vectors is None else _start(vectors.vectors, data, seed)
+    first = (
+        None if vectors.vectors is None else start_vectors(vectors.vectors, data, seed)
+    )
     size = config.embedding_size if first is None else first.shape[1]
     embedding = layers.Embedding(
         data.vocabulary.size, size, mask_zero=config.mask, name="tokens"
@@ -80,8 +82,20 @@ def build_tokens(
     return ids, tokens
 
 
-def _start(path: Path, data: TextSplits, seed: int) -> np.ndarray:
-    """Return the first vectors, float32, (num_ids, size). Tell how many are found."""
+def start_vectors(path: Path, data: TextSplits, seed: int) -> np.ndarray:
+    """Return first vectors from a file, float32, (num_ids, size).
+
+    Prints how many tokens have one. A token that the file lacks gets random numbers of
+    the same standard deviation.
+
+    Args:
+        path: GloVe, word2vec or fastText.
+        data: Its vocabulary is looked for.
+        seed: Of the random numbers.
+
+    Raises:
+        UserError: If the file has another form, or has none of the tokens.
+    """
     from shared.data.text.vectors import read_vectors
 
     read = read_vectors(path, data.vocabulary)
@@ -92,3 +106,13 @@ def _start(path: Path, data: TextSplits, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     missing = random.normal(0, deviation, read.values.shape).astype(np.float32)
     return np.where(read.found[:, None], read.values, missing)
+
+
+def check_vectors_file(path: Path) -> None:
+    """Refuse a file of vectors that does not exist.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if not path.is_file():
+        raise UserError(f"--vectors {path}: there is no such file.")

@@ -119,6 +119,7 @@ def prepare_word_features(
     data: Splits,
     seed: int,
     output: str = "positive",
+    start: np.ndarray | None = None,
 ) -> None:
     """Set the bigrams and first word vectors of every network, and how they train.
 
@@ -131,6 +132,7 @@ def prepare_word_features(
         data: Reviews. Only the words of the training part are read.
         seed: Of the run.
         output: Name of the output layer of a network, without its number.
+        start: First word vectors, (num_ids, size), instead of the user's choice.
     """
     from shared.layers.bigrams import find_frequent_bigrams
     from shared.layers.ensemble import train_ensemble
@@ -139,8 +141,8 @@ def prepare_word_features(
     word_ids = data.train.inputs
     vocabulary, size = model.get_layer("words_1").embeddings.shape
     bigrams = find_frequent_bigrams(word_ids, vocabulary, word_features.bigrams)
-    vectors = None
-    if word_features.vectors == "neighbours":
+    vectors = start
+    if start is None and word_features.vectors == "neighbours":
         vectors = learn_word_vectors(word_ids, vocabulary, size, seed)
     for n in range(1, ensemble_size + 1):
         model.get_layer(f"pair_ids_{n}").set_vocabulary(bigrams)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 RUNS = PROJECT / "results" / "runs"
 LOCK = ".lock"  # held by the process that trains
 PREDICTIONS = "predictions.npz"
+MODEL_TEXTS = "texts.json"  # inside best.keras: how a text becomes its input
 MOST_NAMED = 10  # damaged folders or files, before the rest is counted
 
 

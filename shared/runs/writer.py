@@ -6,7 +6,7 @@ A folder `<root>/<recipe>/<UTC time>-seed<k>/` holds
 - `history.csv`: one row per epoch, from epoch 1;
 - `summary.json`: state, best and last epoch, test scores, baselines, parameters, time;
 - `kernels.json`: the kernel planned for each recurrent layer, and the one that ran;
-- `best.keras`: the model of the best epoch on validation;
+- `best.keras`: the model of the best epoch on validation, with its vocabulary;
 - `predictions.npz`: its test predictions, those of the baselines, and the targets;
 - `checkpoint.npz`: what `--resume` needs, of the latest epoch that has one;
 - `latest.npz`: of a weather record, the last rows, from which a forecast can start;
@@ -47,6 +47,7 @@ from shared.runs.reader import (
     KERNELS,
     LOCK,
     MODEL_FACTS,
+    MODEL_TEXTS,
     PREDICTIONS,
     RUNS,
     Run,
@@ -131,6 +132,7 @@ class RunFolder:
         if self.start is not None:
             self.start.prepare(data, model)
         self.task = data.task
+        self._texts = _describe_texts(data)
         self.baselines = list(baselines)
         identity = {
             "recipe": self.recipe,
@@ -228,6 +230,8 @@ class RunFolder:
     ) -> None:
         """Write `best.keras`, with a note inside that says how it was trained.
 
+        A model of texts also holds its vocabulary and the names of its classes.
+
         Args:
             model: The model to keep.
             epoch: The epoch after which the weights were taken.
@@ -240,6 +244,8 @@ class RunFolder:
         def write(part: Path) -> None:
             model.save(part)
             with zipfile.ZipFile(part, "a") as archive:
+                if self._texts is not None:
+                    archive.writestr(MODEL_TEXTS, self._texts)
                 facts["sha256"] = {
                     name: hashlib.sha256(archive.read(name)).hexdigest()
                     for name in archive.namelist()
@@ -339,6 +345,17 @@ class RunFolder:
     def _write_json(self, path: Path, content: dict[str, Any]) -> None:
         text = json.dumps(_without_nan(content), indent=1, allow_nan=False)
         write_text(path, text + "\n")
+
+
+def _describe_texts(data: Splits) -> str | None:
+    """Return as JSON what turns texts into the classes of a model; None without texts.
+
+    It has the keys of `describe_reading`, and `classes`.
+    """
+    reading = data.describe_reading()
+    if reading is None:
+        return None
+    return json.dumps({"classes": data.task.classes} | reading)
 
 
 def _lock(path: Path) -> FileLock:

@@ -299,7 +299,7 @@ def test_the_ids_of_real_words_are_those_of_keras(reviews_run, tmp_path, monkeyp
     assert ids.tolist() == [[0] * 5 + expected]
     assert isinstance(read_text_reader(run), TextReader)
     assert read_text_reader(run).facts == TextFacts(
-        None, "words", False, 12, "end", "left"
+        None, "imdb words", False, 12, "end", "left"
     )
     assert read_run(run.path).recipe == "imdb-gru"
 

@@ -23,17 +23,23 @@ FAMILIES = {
     "sine_gru": [],
     "sum_gru": [],
     "memory_lstm": [],
+    "text_gru": ["--embedding-size", "32"],
+    "text_best": ["--embedding-size", "32"],
+    "writer_gru": ["--embedding-size", "32"],
 }
 
 
 def hash_numbers(folder: Path, recipes: Sequence[str]) -> dict[str, str]:
     """Return a hash of the losses, scores and weights of each recipe."""
     from shared.inference.load_model import load_model
+    from tests.recipes.own_texts import train_texts
+    from tests.recipes.own_writings import train_writer
     from tests.recipes.training_runs import train_reviews, train_series
 
+    families = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
     hashes = {}
     for recipe in recipes:
-        train = train_reviews if recipe.startswith("imdb") else train_series
+        train = families.get(recipe.partition("_")[0], train_series)
         (folder / recipe).mkdir(parents=True)
         run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32",
                     *FAMILIES[recipe])  # fmt: skip

@@ -1,11 +1,16 @@
 """Text recipes through their real entry point, on tables and folders of texts."""
 
+import dataclasses
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from shared.core.roles import read_settings
 from shared.inference.load_model import load_model
-from shared.inference.rebuild import restore_config
+from shared.inference.rebuild import rebuild_run, restore_config
 from shared.runs.reader import read_predictions
 from tests.recipes.own_texts import (
     COUNTS,
@@ -176,3 +181,63 @@ def test_a_test_file_is_tested_whole_and_its_copies_are_not_trained_on(
     vocabulary = set(read_vocabulary(run))
     assert not vocabulary & {f"visit{k}" for k in (0, *range(100, 140))}
     assert load_model(run.path).output_shape == (None, 3)
+
+
+def write_vectors(path):
+    """Write three numbers for four words; one of them is in no text."""
+    rows = [("food", [1, 2, 3]), ("was", [-4, 5, 6]), ("zebra", [9, 9, 9]),
+            ("Great", [0, -2, 1])]  # fmt: skip
+    path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in rows))
+    return path
+
+
+def test_text_best_starts_from_a_file_of_vectors(tmp_path, capsys):
+    """The vectors are those of the file, scaled as those that are learnt would be."""
+    path = write_vectors(tmp_path / "v.vec")
+    run = train_texts("text_best", tmp_path, "--vectors", str(path))
+    tokens = read_vocabulary(run)
+    expected = f"  vectors: {path} has 3 of {len(tokens)} tokens ("
+    assert expected in capsys.readouterr().out
+    assert run.settings["vectors"] == str(path)
+    rebuilt = rebuild_run(run).model
+    for n in (1, 2):
+        (first,) = rebuilt.get_layer(f"words_{n}").get_weights()
+        assert first.shape == (4 + len(tokens), 3)
+        assert first.std() == pytest.approx(0.05, rel=1e-4)
+        ids = [4 + tokens.index(word) for word in ("food", "was", "great")]
+        scale = first[ids[0], 0]
+        scaled = [[1, 2, 3], [-4, 5, 6], [0, -2, 1]]
+        assert first[ids] == pytest.approx(scale * np.array(scaled), rel=1e-4)
+        assert rebuilt.get_layer(f"pairs_{n}").get_weights()[0].shape[1] == 3
+    assert load_model(run.path).get_layer("words_1").embeddings.shape[1] == 3
+
+
+@pytest.mark.parametrize("choice", ["neighbours", "random", Path("my.vec")])
+def test_a_choice_of_vectors_is_restored_from_json(choice):
+    default = load("text_best").Config()
+    features = dataclasses.replace(default.features, vectors=choice)
+    settings = read_settings(dataclasses.replace(default, features=features)).values
+    restored, missing = restore_config(default, json.loads(json.dumps(settings)))
+    assert restored.features.vectors == choice
+    assert type(restored.features.vectors) is type(choice)
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file. The flag takes neighbours, random or a file."),
+        ("zebra 1 2\n", "has no vector of a word in the training texts"),
+        ("food 1 x\n", "line 1 is no word with its numbers"),
+    ],
+)
+def test_bad_vectors_of_text_best_are_one_line(content, message, tmp_path, capsys):
+    path = tmp_path / "v.vec"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        train_texts("text_best", tmp_path, "--vectors", str(path))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert str(path) in line and message in line
+    assert not list((tmp_path / "runs").glob("*/*"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from shared.data.buckets import Buckets, choose_edges
 from shared.data.imdb.archive import SHA256, URL, Reviews, read_reviews
 from shared.data.imdb.sample_reviews import make_sample_reviews
 from shared.data.imdb.word_ids import FIRST_WORD, number_words
+from shared.data.imdb.word_index import find_words
 from shared.data.padding import balanced_order, pad_sequences, shuffle_rows
 from shared.data.sources import find_source, refuse_named_folder
 from shared.data.splits import Examples, Sequences, Splits
@@ -121,7 +122,33 @@ class ReviewsConfig:
             )
 
 
-def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
+@dataclass(frozen=True)
+class ReviewSplits(Splits):
+    """Reviews, split.
+
+    Attributes:
+        config: Which reviews, and how they became arrays.
+    """
+
+    config: ReviewsConfig = field(kw_only=True)
+
+    def describe_reading(self) -> dict[str, Any] | None:
+        """Return how a new review becomes word ids; None without the word index.
+
+        The network is not asked for the index: a training needs none.
+        """
+        config = self.config
+        count = config.vocabulary - FIRST_WORD
+        try:
+            words = find_words(count, self.is_sample, config.data_dir, False)
+        except UserError:
+            return None
+        facts = {"column": None, "tokens": "imdb words", "segments": False}
+        facts |= {"length": config.length, "keep": config.keep}
+        return {"text": facts | {"padding": config.padding}, "vocabulary": list(words)}
+
+
+def load_reviews(config: ReviewsConfig, seed: int) -> ReviewSplits:
     """Return padded reviews, split into train, validation and test.
 
     The validation reviews are a part of the training reviews, shuffled by `seed` and
@@ -172,7 +199,7 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
         return Examples(inputs, labels[rows].astype(np.float32), buckets=buckets)
 
     limited = "" if config.limit is None else f"-limit-{config.limit}"
-    return Splits(
+    return ReviewSplits(
         data=f"{reviews.name}{limited}",
         train=pad(reviews.train, reviews.train_labels, train_rows),
         validation=pad(reviews.train, reviews.train_labels, validation_rows),
@@ -182,6 +209,7 @@ def load_reviews(config: ReviewsConfig, seed: int) -> Splits:
         is_sample=reviews.name == SAMPLE,
         test_depends_on_seed=config.limit is not None,
         mask_side=config.mask_side,
+        config=config,
     )
 
 

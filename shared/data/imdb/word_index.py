@@ -17,19 +17,43 @@ WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?")
 """A word as in that index: lower case, apostrophes inside, no punctuation."""
 
 
-def find_word_ranks(is_sample: bool, data_dir: Path | None) -> dict[str, int]:
+def find_words(
+    count: int, is_sample: bool, data_dir: Path | None, may_download: bool = True
+) -> tuple[str, ...]:
+    """Return the most frequent words in the training reviews, by rank.
+
+    Args:
+        count: How many. An empty text stands for a rank without a word.
+        is_sample: Whether the words of the generated reviews are wanted.
+        data_dir: The user's folder with the word index; None as in `find_source`.
+        may_download: Whether to look on the network, too.
+
+    Raises:
+        UserError: If the words are not found, or the file is no index.
+    """
+    words = [""] * count
+    for word, rank in find_word_ranks(is_sample, data_dir, may_download).items():
+        if rank <= count:
+            words[rank - 1] = word
+    return tuple(words)
+
+
+def find_word_ranks(
+    is_sample: bool, data_dir: Path | None, may_download: bool = True
+) -> dict[str, int]:
     """Return the rank of each word: 1 is the most frequent in the training reviews.
 
     Args:
         is_sample: Whether the words of the generated reviews are wanted.
         data_dir: The user's folder with the word index; None as in `find_source`.
+        may_download: Whether to look on the network, too.
 
     Raises:
         UserError: If there is neither a file nor a network, or the file is no index.
     """
     if is_sample:
         return rank_sample_words()
-    source, missed = find_source([NAME], data_dir, URL, None)
+    source, missed = find_source([NAME], data_dir, URL if may_download else None, None)
     if source is None:
         raise UserError(
             f"No words of the IMDB reviews found ({'; '.join(missed)}). Put {NAME} "

@@ -53,6 +53,10 @@ class TextSplits(Splits):
         """Steps of every batch; None if batches differ."""
         return None if self.train.buckets is not None else self.length
 
+    def describe_reading(self) -> dict[str, Any]:
+        """Return how a new text becomes token ids, as the base class says."""
+        return {"text": self.facts["text"], "vocabulary": list(self.vocabulary.tokens)}
+
 
 def load_text(config: TextConfig, seed: int) -> TextSplits:
     """Return token ids of labelled texts, split into train, validation and test.

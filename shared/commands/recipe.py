@@ -25,7 +25,12 @@ from shared.core.flags import (
     resolve_config,
 )
 from shared.core.roles import read_settings
-from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
+from shared.core.signals import (
+    INTERRUPTED,
+    PrunedError,
+    end_with_parent,
+    kill_as_interrupt,
+)
 from shared.runs.reader import RUNS
 
 if TYPE_CHECKING:
@@ -77,7 +82,10 @@ def main(
                     "trainings at a time would disturb the measurement. Name a kernel, "
                     "or omit --workers."
                 )
-            _run_seeds(path, flags, options)
+            from shared.sweeps.data_files import find_data_file
+
+            file = find_data_file(config)
+            _run_seeds(recipe, changed, file and file.identity, options)
             return
         _run_to_the_end(recipe, config, run, changed, command, options)
 
@@ -100,6 +108,7 @@ def _run_to_the_end(
     changed = {name: settings.values[name] for name in changed}
     root = options.results_dir or RUNS
     folder = RunFolder(recipe, settings, changed, command, root)
+    folder.scores_test = options.score_test
     try:
         _train_and_show(config, run, folder)
     finally:
@@ -116,38 +125,57 @@ def _train_and_show(
         folder.close("interrupted", "Stopped by Ctrl-C or a kill.")
         _show(folder)
         sys.exit(INTERRUPTED)
+    except PrunedError:
+        note = (
+            f"Pruned after epoch {folder.summary['epochs']}: other trials are better."
+        )
+        folder.close("interrupted", note, pruned=True)
+        print(f"  {note}\nSaved in {folder.path}", flush=True)
+        return
     except BaseException as error:
         folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     _show(folder)
 
 
-def _run_seeds(path: Path, flags: Sequence[str], options: RunOptions) -> None:
-    """Train once per seed and print the results together."""
+def _run_seeds(
+    recipe: str, changed: dict[str, Any], sha256: str | None, options: RunOptions
+) -> None:
+    """Train the seeds that have no run yet, and print the results together."""
     from shared.compare.comparison import show_groups
-    from shared.runs.groups import choose_runs, group_runs
+    from shared.runs.groups import group_runs
     from shared.sweeps.seeds import parse_seeds
-    from shared.sweeps.workers import train_seeds
+    from shared.sweeps.trial import Trial
+    from shared.sweeps.trials import TrialIndex, train_trials
 
-    seeds = parse_seeds(options.seeds)
-    rest = drop_flags(flags, ["--seeds", "--workers", "--threads"])
+    changed = {name: value for name, value in changed.items() if name != "seed"}
+    trials = [
+        Trial(recipe, changed, seed, f"seed {seed}", sha256, options.score_test)
+        for seed in parse_seeds(options.seeds)
+    ]
+    index = TrialIndex(options.results_dir or RUNS)
+    missing = [trial for trial in trials if index.find(trial) is None]
+    if len(missing) < len(trials):
+        done = [str(trial.seed) for trial in trials if trial not in missing]
+        print(f"Trained already, so not trained again: seed {', '.join(done)}.")
     threads = options.threads or read_threads()
     try:
         with kill_as_interrupt():
-            workers = train_seeds(path, rest, seeds, options.workers, threads)
+            failed = train_trials(
+                missing, index.results_dir, options.workers, threads, every_epoch=True
+            )
     except KeyboardInterrupt:
         print("Interrupted. Every run that had started has its own folder.")
         sys.exit(INTERRUPTED)
-    failed = [worker for worker in workers if worker.status]
     for worker in failed:
         last = worker.tail[-1] if worker.tail else "(it printed nothing)"
         print(
             f"seed {worker.seed} stopped with status {worker.status}: {last}",
             file=sys.stderr,
         )
-    folders = [str(w.folder) for w in workers if not w.status and w.folder]
-    if folders:
-        runs, _ = choose_runs(folders, options.results_dir or RUNS)
+    index.read()
+    runs = [run for run in map(index.find, trials) if run is not None and run.history]
+    if runs:
         show_groups(group_runs(runs))
     if failed:
         sys.exit(2 if all(worker.status == 2 for worker in failed) else 1)

@@ -25,3 +25,14 @@ def shorten(text: str, longest: int = LONGEST) -> str:
         return text
     half = (longest - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as text: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

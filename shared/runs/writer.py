@@ -40,6 +40,7 @@ from shared.core.environment import (
     reset_peak_memory,
 )
 from shared.core.files import read_umask, to_csv, write_text, write_whole
+from shared.core.recipes import hash_recipe
 from shared.core.roles import Settings
 from shared.runs.model_checks import check_model, list_layer_sizes
 from shared.runs.reader import (
@@ -85,6 +86,8 @@ class RunFolder:
             changed: The flags that differ from the recipe's defaults.
             command: The command line that made this run.
             root: Folder of all runs.
+
+        The attribute `scores_test` says whether the run scores the test set.
         """
         self.recipe = recipe
         self.settings = settings
@@ -93,6 +96,7 @@ class RunFolder:
         self.root = root
         self.path: Path | None = None
         self.summary: dict[str, Any] = {}
+        self.scores_test = True
 
     @classmethod
     def of_run(cls, run: Run) -> RunFolder:
@@ -141,6 +145,7 @@ class RunFolder:
             "data_facts": facts,
             "jit_compile": bool(model.jit_compile),
             "command": self.command,
+            "recipe_code": hash_recipe(self.recipe),
             **describe_environment(),
         }
         self.summary = identity | {

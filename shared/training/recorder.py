@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from shared.baselines.baseline import check_for_leak
-from shared.core.signals import raise_if_asked
+from shared.core.signals import ask_parent, raise_if_asked
+from shared.core.text import format_duration
 from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
 from shared.kernels.saved import describe_layers
@@ -115,6 +116,9 @@ class Recorder(keras.callbacks.Callback):
         self.folder.write_progress(self.rows, self.best)
         self._print_epoch()
         self._stop_if_done()
+        if row["epoch"] < self.epochs and not self.model.stop_training:
+            error = -self.score.sign * row[self._watched]
+            ask_parent(row["epoch"], self.epochs, error)
 
     def finish(
         self, test: Examples, show: Callable[[keras.Model], None] | None = None
@@ -127,6 +131,10 @@ class Recorder(keras.callbacks.Callback):
                 can write more results of the model.
         """
         seconds = round(time.perf_counter() - self.started, 2)
+        if not self.folder.scores_test:
+            note = "The test set was not scored, as --no-score-test says."
+            self.folder.close("finished", note, seconds=seconds)
+            return
         if self.best is None:
             note = "No epoch had a valid score, so the test was not run."
             self.folder.close("finished", note, seconds=seconds)
@@ -207,14 +215,3 @@ class Recorder(keras.callbacks.Callback):
         ):
             print(f"  {self._watched} reached {self.stop_at:g}: the training stops.")
             self.model.stop_training = True
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration as text: `45 s`, `3 min 20 s`, `1 h 05 min`."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -29,14 +29,13 @@ from shared.studies.reference.claims import list_pairs
 from shared.studies.reference.experiments import (
     Experiment,
     ReferenceTrial,
-    load_flags,
-    takes_type,
 )
 from shared.studies.reference.published import (
     Reference,
     label_groups,
     read_reference,
 )
+from shared.sweeps.trial import load_flags, takes_type
 from shared.sweeps.trials import TrialIndex
 
 OUTPUT = "--results-dir"

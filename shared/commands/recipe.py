@@ -162,8 +162,9 @@ def _run_seeds(
     try:
         with kill_as_interrupt():
             failed = train_trials(
-                missing, index.results_dir, options.workers, threads, every_epoch=True
-            )
+                missing, index.results_dir, options.workers, threads, every_epoch=True,
+                extra=[] if options.score_test else ["--no-score-test"],
+            )  # fmt: skip
     except KeyboardInterrupt:
         print("Interrupted. Every run that had started has its own folder.")
         sys.exit(INTERRUPTED)

@@ -40,6 +40,7 @@ class RayOptions:
             runs, shared or through the driver.
         created: Time of the sweep, as the names of run folders have it.
         ahead: Trials that wait in the cluster for each one that runs there.
+        cluster_cpus: Cores of a cluster that is started here; None: all.
     """
 
     address: str | None = None
@@ -50,6 +51,7 @@ class RayOptions:
     storage: str = ""
     created: str = "2026-01-01T00-00-00Z"
     ahead: float = 1.0
+    cluster_cpus: int | None = None
 
 
 def check_ray() -> None:
@@ -126,11 +128,13 @@ def connect(options: RayOptions) -> Iterator[Any]:
         environment = {"working_dir": str(project)}
         arguments: dict[str, Any] = {"runtime_env": environment}
         if options.address is None:
-            arguments |= {"include_dashboard": False}
+            arguments |= {"address": "local", "include_dashboard": False}
+            arguments |= {"num_cpus": options.cluster_cpus}
         else:
             arguments |= {"address": options.address}
-        if (options.address or "").startswith(("127.", "localhost")):
-            arguments["_node_ip_address"] = "127.0.0.1"
+        host = (options.address or "").rpartition(":")[0]
+        if host.startswith("127."):  # all nodes are on this machine
+            arguments["_node_ip_address"] = host
         try:
             ray.init(
                 logging_level="error",

@@ -101,6 +101,7 @@ def train_trials(
     num_workers: int,
     threads: int | None = None,
     every_epoch: bool = False,
+    extra: Sequence[str] = (),
 ) -> list[Worker]:
     """Train every trial, several at a time, with one progress display.
 
@@ -110,12 +111,13 @@ def train_trials(
         num_workers: How many train at a time.
         threads: Cores for each training; None divides the cores equally.
         every_epoch: Print each epoch into a file too, and not only the end.
+        extra: Flags of every command that do not belong to the trial.
 
     Returns:
         The workers that failed.
     """
     workers = [
-        Worker(trial.seed, trial.command(results_dir), label=trial.label)
+        Worker(trial.seed, [*trial.command(results_dir), *extra], label=trial.label)
         for trial in trials
     ]
     if workers:

@@ -206,6 +206,9 @@ def test_one_node_trains_as_this_machine_does(tmp_path):
     assert on_ray.summary["test"] == here.summary["test"]
 
 
+HOST = "127.0.0.2"  # Ray replaces 127.0.0.1 by the address of the machine
+
+
 class Cluster:
     """Nodes on this machine, each with its own `ray start` processes."""
 
@@ -214,7 +217,7 @@ class Cluster:
         from ray.cluster_utils import Cluster as RayCluster
 
         self.node = {"num_cpus": 1, "object_store_memory": 100 * 2**20,
-                     "node_ip_address": "127.0.0.1"}  # fmt: skip
+                     "node_ip_address": HOST}  # fmt: skip
         head = self.node | {"include_dashboard": False}
         self.cluster = RayCluster(initialize_head=True, head_node_args=head)
         self.others = [self.cluster.add_node(**self.node) for _ in range(2)]

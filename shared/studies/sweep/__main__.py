@@ -78,7 +78,7 @@ class Options:
     on: Literal["local", "ray"] = "local"
     """Train on this machine, or on a Ray cluster."""
     workers: int | None = None
-    """On this machine: trainings at a time; None: one for each core."""
+    """Trainings at a time on this machine; None: one for each core."""
     threads: int | None = None
     """On this machine: cores of each training; None: an equal share."""
     address: str | None = None
@@ -201,7 +201,7 @@ def _choose_cluster(options: Options, folder: SweepFolder) -> RayOptions | None:
     return RayOptions(
         options.address, options.num_cpus, options.num_gpus, options.memory,
         options.max_retries, options.storage, folder.created,
-        0.0 if options.search == "tpe" else 1.0,
+        0.0 if options.search == "tpe" else 1.0, options.workers,
     )  # fmt: skip
 
 

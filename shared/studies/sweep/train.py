@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,9 @@ class Trainer:
     _running: dict[str, str] = field(default_factory=dict)
     _asked: dict[int, Trial] = field(default_factory=dict)
     _sampler: Sampler | None = None
+    _twins: dict[str, list[Trial]] = field(default_factory=dict)
+    _told: dict[str, tuple[float | None, bool]] = field(default_factory=dict)
+    _telling: threading.Lock = field(default_factory=threading.Lock)
     _written: float = 0.0
 
     def train(self, trials: Iterable[Trial], count: int | None) -> None:
@@ -99,11 +103,13 @@ class Trainer:
     def _ask(self, sampler: Sampler) -> Iterator[tuple[Worker, Trial]]:
         known = 0
         while (trial := sampler.ask()) is not None:
+            if self._is_twin(trial):
+                continue
             run = find_searched(self.index, trial)
             if run is not None:
                 known += 1
                 self._replay(trial, run)
-                sampler.tell(trial, *measure(run))
+                self._tell(trial, *measure(run))
                 continue
             worker = self._make_worker(trial)
             self._asked[id(worker)] = trial
@@ -173,17 +179,25 @@ class Trainer:
             self.failures.pop(worker.label, None)
         trial = self._asked.pop(id(worker), None)
         if trial is not None:
-            self._tell(trial, worker)
+            self._tell(trial, *read_outcome(worker))
         self._write_state()
 
-    def _tell(self, trial: Trial, worker: Worker) -> None:
-        """Tell the sampler how a trial ended."""
-        try:
-            outcome = measure(read_run(worker.folder)) if worker.folder else None
-        except UserError:
-            outcome = None
-        failed = worker.status or outcome is None
-        self._sampler.tell(trial, *((None, False) if failed else outcome))
+    def _is_twin(self, trial: Trial) -> bool:
+        """Return whether an equal trial was asked for before; then do not train it."""
+        with self._telling:
+            if trial.label in self._told:
+                self._sampler.tell(trial, *self._told[trial.label])
+                return True
+            twins = self._twins.setdefault(trial.label, [])
+            twins.append(trial)
+            return len(twins) > 1
+
+    def _tell(self, trial: Trial, error: float | None, was_pruned: bool) -> None:
+        """Tell the sampler how a trial ended, and all that are equal to it."""
+        with self._telling:
+            self._told[trial.label] = error, was_pruned
+            for twin in self._twins.pop(trial.label, [trial]):
+                self._sampler.tell(twin, error, was_pruned)
 
     def _give_up(self, recipe: str, last: str) -> None:
         failed = self._outcomes[recipe, True]
@@ -218,6 +232,16 @@ def find_searched(index: TrialIndex, trial: Trial) -> Run | None:
         if run is not None and not run.summary.get("pruned"):
             return None
     return run
+
+
+def read_outcome(worker: Worker) -> tuple[float | None, bool]:
+    """Return what `measure` does for a training that ended; None after a failure."""
+    if worker.status or worker.folder is None:
+        return None, False
+    try:
+        return measure(read_run(worker.folder))
+    except UserError:
+        return None, False
 
 
 def measure(run: Run) -> tuple[float | None, bool]:

@@ -278,3 +278,53 @@ def test_the_driver_dies_and_each_trial_is_there_once(cluster, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "24 trials, 0 of" not in done.stdout
     check_each_once(tmp_path / "runs", 6, 4)
+
+
+@needs_ray
+def test_what_starts_again_and_what_does_not(tmp_path, monkeypatch):
+    """Four trials without training: each writes a line when it starts."""
+    from shared.sweeps import ray_pool
+    from shared.sweeps.ray_cluster import RayOptions
+    from shared.sweeps.ray_pool import run_on_ray
+    from shared.sweeps.workers import Worker
+
+    log = tmp_path / "log"
+
+    def task(job, contents, monitor):
+        import os
+
+        import ray
+
+        from shared.sweeps.ray_task import NodeResult
+
+        cpus = ray.get_runtime_context().get_assigned_resources()["CPU"]
+        with log.open("a") as file:
+            file.write(f"{job.label} on {cpus:g}\n")
+        starts = log.read_text().count(f"{job.label} on")
+        if job.label == "worker dies" and starts == 1:
+            os._exit(1)
+        if job.label in ("killed always", "killed once") and (
+            starts == 1 or job.label == "killed always"
+        ):
+            return NodeResult(-9, ["Killed"])
+        return NodeResult(1 if job.label == "recipe fails" else 0, ["the last line"])
+
+    monkeypatch.setattr(ray_pool, "_train", task)
+    labels = ["recipe fails", "killed once", "killed always", "worker dies"]
+    workers = [Worker(k, [], label=label) for k, label in enumerate(labels)]
+    trials = [Trial("sum-gru", {}, worker.seed, worker.label) for worker in workers]
+    ended = []
+    run_on_ray(
+        zip(workers, trials, strict=True), RayOptions(cluster_cpus=2), tmp_path / "r",
+        lambda worker, line: worker.status is not None and ended.append(worker.label),
+    )  # fmt: skip
+    assert Counter(log.read_text().splitlines()) == {
+        "recipe fails on 1": 1,
+        "killed once on 1": 1, "killed once on 2": 1,
+        "killed always on 1": 1, "killed always on 2": 1,
+        "worker dies on 1": 2,
+    }  # fmt: skip
+    assert sorted(ended) == sorted(labels)
+    assert [worker.status for worker in workers] == [1, 0, 9, 0]
+    assert "lack of memory" in workers[2].tail[-1]
+    assert not list((tmp_path / "r").glob(".sweep-*"))

@@ -15,6 +15,7 @@ from shared.core.errors import UserError
 from shared.core.flags import drop_flags
 from shared.core.recipes import hash_recipe
 from shared.core.text import shorten
+from shared.runs.removal import remove_leftovers
 from shared.sweeps.data_files import DataFile
 from shared.sweeps.halving import ASKED, Halving
 from shared.sweeps.ray_cluster import RayOptions, connect, share_token
@@ -72,6 +73,8 @@ def run_on_ray(
         data: Recipe -> its data file.
     """
     results_dir.mkdir(parents=True, exist_ok=True)
+    for parent in results_dir.glob("*/"):
+        remove_leftovers(parent)  # of nodes that died while they published
     with connect(options) as ray, share_token(results_dir) as token:
         pool = _Pool(ray, options, results_dir, token, report, pruner, data or {})
         try:

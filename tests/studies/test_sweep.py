@@ -31,6 +31,8 @@ def trained(monkeypatch, undrawn):
         def watch():
             for worker in workers:
                 labels.append(worker.label)
+                # Only a search prunes; what it chose is trained to its end.
+                assert pruner is None or "fresh" not in worker.label
                 yield worker
 
         train_here(watch(), num_workers, threads, report)
@@ -92,7 +94,7 @@ def test_what_is_left_of_a_stopped_sweep_is_trained(
 
 def test_a_search_tests_only_what_it_chose(trained, tmp_path, capsys):
     flags = ["--search", "random", "--trials", "4", "--range", "units=2:9",
-             "--confirm-seeds", "10-12"]  # fmt: skip
+             "--confirm-seeds", "10-12", "--prune"]  # fmt: skip
     sweep(tmp_path, "sum-gru", *flags)
     runs = find_runs(tmp_path / "runs")
     searched = [run for run in runs if run.seed == 0]

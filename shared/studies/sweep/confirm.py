@@ -14,7 +14,7 @@ from shared.compare.verdicts import Verdict, compare_pairs
 from shared.runs.groups import Group, group_runs
 from shared.runs.reader import Run
 from shared.studies.sweep.plan import Plan
-from shared.studies.sweep.space import format_changes, make_changes
+from shared.studies.sweep.space import make_changes
 from shared.studies.sweep.train import Trainer, find_searched, measure
 from shared.sweeps.seeds import parse_seeds
 from shared.sweeps.trial import Trial
@@ -131,7 +131,7 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
     best, run = found
     score = run.score
     made = Confirmation(
-        format_changes(best.changes),
+        plan.describe_changes(best.recipe, best.changes),
         score.metric,
         run.summary["best"][f"val_{score.metric}"],
         sign=score.sign,
@@ -143,7 +143,7 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
     usual = make_changes(recipe, plan.fixed[recipe])
     numbers = parse_seeds(seeds)
     parts = [
-        [_repeat(best, changes, seed) for seed in numbers]
+        [_repeat(plan, best, changes, seed) for seed in numbers]
         for changes in (best.changes, usual)
     ]
     if best.changes == usual:
@@ -165,8 +165,9 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
     return made
 
 
-def _repeat(best: Trial, changes: dict, seed: int) -> Trial:
-    label = f"{best.recipe} {format_changes(changes)}, fresh seed {seed}"
+def _repeat(plan: Plan, best: Trial, changes: dict, seed: int) -> Trial:
+    flags = plan.describe_changes(best.recipe, changes)
+    label = f"{best.recipe} {flags}, fresh seed {seed}"
     return replace(best, changes=changes, seed=seed, label=label, is_tested=True)
 
 

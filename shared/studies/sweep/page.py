@@ -152,7 +152,7 @@ def make_row(plan: Plan, run: Run) -> Row:
     values = {name: run.settings[name] for name in plan.spaces[run.recipe]}
     if plan.search != "grid":
         trial = make_trial_of(plan, run)
-        flags = format_changes(trial.changes)
+        flags = plan.describe_changes(run.recipe, trial.changes)
     else:
         usual = load_defaults(run.recipe)
         flags = format_changes({k: v for k, v in values.items() if v != usual[k]})

@@ -79,11 +79,15 @@ class Plan:
             UserError: If the recipe refuses a value.
         """
         changes = make_changes(recipe, self.fixed[recipe] | dict(values))
-        varied = {k: v for k, v in changes.items() if k not in self.fixed[recipe]}
-        label = f"{recipe} {format_changes(varied)}, seed {seed}"
+        label = f"{recipe} {self.describe_changes(recipe, changes)}, seed {seed}"
         file = self.files[recipe]
         sha256 = file.identity if file else None
         return Trial(recipe, changes, seed, label, sha256, is_tested)
+
+    def describe_changes(self, recipe: str, changes: Mapping[str, Any]) -> str:
+        """Return flags as on a command line, without those that all trials share."""
+        fixed = self.fixed[recipe]
+        return format_changes({k: v for k, v in changes.items() if k not in fixed})
 
     def describe(self) -> dict[str, Any]:
         """Return what makes this sweep another one, ready for JSON."""

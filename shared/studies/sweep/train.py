@@ -41,7 +41,7 @@ class Trainer:
         threads: Cores for each of them; None: an equal share.
         ray: How to use a cluster; None: train on this machine.
         deadline: Time of `time.monotonic` at which no training starts; None: none.
-        pruner: Decides which trainings stop early; None: none.
+        pruner: Decides which trials of a search stop early; None: none.
         reserved: Trainings that must still fit in before the deadline, for the
             confirmation.
         failures: Label of a trial -> how it failed.
@@ -73,13 +73,14 @@ class Trainer:
     _written: float = 0.0
 
     def train(self, trials: Iterable[Trial], count: int | None) -> None:
-        """Train trials that have no run.
+        """Train trials that have no run, each to its end.
 
         Args:
             trials: Asked for one after the other.
             count: How many there are; None if it is not known.
         """
-        self._run(((self._make_worker(trial), trial) for trial in trials), count)
+        queue = ((self._make_worker(trial), trial) for trial in trials)
+        self._run(queue, count, None)
 
     def train_missing(self, trials: list[Trial], what: str = "trials") -> None:
         """Train those of some trials that have no run."""
@@ -97,7 +98,7 @@ class Trainer:
     def search(self, sampler: Sampler, num_trials: int) -> None:
         """Train what a sampler asks for, and tell it how each trial ended."""
         self._sampler = sampler
-        self._run(self._ask(sampler), num_trials)
+        self._run(self._ask(sampler), num_trials, self.pruner)
         self.index.read()
 
     def _ask(self, sampler: Sampler) -> Iterator[tuple[Worker, Trial]]:
@@ -129,7 +130,12 @@ class Trainer:
         extra = [] if trial.is_tested else ["--no-score-test"]
         return Worker(trial.seed, [*command, *extra], trial.label, trial.recipe, extra)
 
-    def _run(self, queue: Iterator[tuple[Worker, Trial]], count: int | None) -> None:
+    def _run(
+        self,
+        queue: Iterator[tuple[Worker, Trial]],
+        count: int | None,
+        pruner: Halving | None,
+    ) -> None:
         queue = self._limit(queue)
         with show_progress(count) as show:
 
@@ -139,12 +145,12 @@ class Trainer:
 
             if self.ray is not None:
                 run_on_ray(
-                    queue, self.ray, self.index.results_dir, report, self.pruner,
+                    queue, self.ray, self.index.results_dir, report, pruner,
                     self.plan.files,
                 )  # fmt: skip
             else:
                 here = (worker for worker, _ in queue)
-                run_workers(here, self.num_workers, self.threads, report, self.pruner)
+                run_workers(here, self.num_workers, self.threads, report, pruner)
         self._write_state(force=True)
 
     def _limit(

@@ -114,7 +114,8 @@ def test_a_search_tests_only_what_it_chose(trained, tmp_path, capsys):
                     if r.settings["units"] == units])  # fmt: skip
     assert f"On 3 fresh seeds its mean is {mean:.4f}" in text
     assert f"was {abs(mean - best):.4f} " in text
-    assert "On the test set: " in text
+    assert "On the test set: the " in text
+    assert "the defaults" in text.partition("On the test set: ")[2]
     count = len(trained)
     sweep(tmp_path, "sum-gru", *flags)  # all of it is there
     assert len(trained) == count

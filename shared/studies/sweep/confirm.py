@@ -158,7 +158,11 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
         return made
     made = replace(made, fresh=_average(runs[0]), seeds=len(numbers))
     if len(parts) > 1:
-        groups = [_group(part) for part in runs]
+        names = ("the chosen settings", "the defaults")
+        groups = [
+            replace(_group(part), label=name)
+            for part, name in zip(runs, names, strict=True)
+        ]
         verdict = compare_pairs([tuple(groups)], groups)[0]
         made = replace(made, defaults=_average(runs[1]), verdict=verdict)
     _show(made)

@@ -98,7 +98,8 @@ def check_address(address: str) -> None:
 
 def _find_running() -> str | None:
     """Return the address of the cluster that was last started on this machine."""
-    if named := os.environ.get("RAY_ADDRESS"):
+    named = os.environ.get("RAY_ADDRESS", "")
+    if ":" in named:
         return named
     place = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()))
     try:
@@ -117,9 +118,8 @@ def connect(options: RayOptions) -> Iterator[Any]:
     check_ray()
     if options.address is not None:
         check_address(options.address)
-    # This process, as the owner of the tasks, decides: see _retry_after_oom.
+    # This process, as the owner of the tasks, starts trials again.
     os.environ.setdefault(OOM_RETRIES, "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
     project = Path(tempfile.mkdtemp(prefix="rnn-recipes-project-"))

@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -63,6 +63,9 @@ memory-horizon: $(READY) ## find the longest lag that each cell remembers (3 min
 
 backtest: $(READY) ## test a forecast on several parts of its series: RUN=series-gru ARGS="--folds 5 --refit"
 	@$(BIN)/python -m shared.studies.backtest $(RUN) $(ARGS)
+
+sweep: $(READY) ## train a grid or search for settings, resumable: RECIPES="imdb-gru imdb-lstm" ARGS="--grid units=16,32" or FILE=, STATUS=
+	@$(BIN)/python -m shared.studies.sweep $(if $(filter command,$(firstword $(origin RECIPES))),$(RECIPES)) $(if $(FILE),--file '$(FILE)') $(if $(STATUS),--status '$(STATUS)') $(ARGS)
 
 reference: $(READY) ## train every recipe on real data, five seeds, all cores (many hours; continues where it stopped)
 	@$(BIN)/python -m shared.studies.reference $(ARGS)

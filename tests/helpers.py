@@ -110,11 +110,14 @@ def make_settings(**values: object) -> Settings:
     return Settings(dict(values), roles)
 
 
-def train_here(workers, num_workers, threads, report) -> None:
+def train_here(workers, num_workers, threads, report, pruner=None) -> None:
     """Run the command lines of a sweep in this process, instead of `run_workers`."""
     for worker in workers:
         recipe, *flags = worker.command[1:]
         module = importlib.import_module(f"recipes.{Path(recipe).stem}")
         run_recipe(module.Config, module.run, flags)
+        root = Path(flags[flags.index("--results-dir") + 1])
+        made = [path.parent for path in root.glob("*/*/summary.json")]
+        worker.folder = max(made, key=lambda path: path.stat().st_ctime_ns)
         worker.status = 0
         report(worker, "")

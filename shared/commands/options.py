@@ -30,6 +30,8 @@ class RunOptions:
     """Train once for each of these seeds, e.g. 0-4 or 0,3,7. Replaces --seed."""
     workers: Annotated[int, Role.COMPUTATION] = 1
     """With --seeds: number of trainings at a time. Each uses its share of the cores."""
+    score_test: Annotated[bool, Role.OUTPUT] = True
+    """Score the test set at the end. A search does so only for what it chose."""
     threads: Annotated[int | None, Role.COMPUTATION] = None
     """Number of cores to use; None takes all (with --workers: an equal share each)."""
 

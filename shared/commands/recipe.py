@@ -27,7 +27,12 @@ from shared.core.flags import (
     resolve_config,
 )
 from shared.core.roles import read_settings
-from shared.core.signals import INTERRUPTED, end_with_parent, kill_as_interrupt
+from shared.core.signals import (
+    INTERRUPTED,
+    PrunedError,
+    end_with_parent,
+    kill_as_interrupt,
+)
 from shared.core.waiting import say_while
 from shared.runs.reader import RUNS
 
@@ -101,14 +106,16 @@ def main(
                     "trainings at a time would disturb the measurement. Name a kernel, "
                     "or omit --workers."
                 )
+            from shared.sweeps.data_files import find_data_file
+
             if source is not None:  # its newest run may become one of these
-                flags = drop_flags(flags, ["--from", "--from-run"])
-                flags += ["--from", name_run(source)]
-            _run_seeds(path, flags, options)
+                changed["from_run"] = name_run(source)
+            file = find_data_file(config)
+            _run_seeds(recipe, changed, file and file.identity, options)
             return
         run_to_the_end(
             recipe, config, run, changed, command, options.results_dir,
-            start, source, options.checkpoint_every,
+            start, source, options.checkpoint_every, options.score_test,
         )  # fmt: skip
 
 
@@ -122,6 +129,7 @@ def run_to_the_end(
     start: Start | None = None,
     source: Run | None = None,
     checkpoint_every: int | None = None,
+    scores_test: bool = True,
 ) -> Path:
     """Train once, draw the pictures, and print the results.
 
@@ -135,6 +143,7 @@ def run_to_the_end(
         start: Where an earlier run goes on; None begins with epoch 1.
         source: The run whose weights are the first ones; None draws them.
         checkpoint_every: Epochs between two checkpoints; None decides by their time.
+        scores_test: Whether the test set is scored at the end.
 
     Returns:
         The run folder.
@@ -159,6 +168,7 @@ def run_to_the_end(
     folder = RunFolder(
         recipe, settings, changed, command, root, start, checkpoint_every
     )
+    folder.scores_test = scores_test
     try:
         _train_and_show(config, run, folder)
     finally:
@@ -176,38 +186,66 @@ def _train_and_show(
         folder.close("interrupted", "Stopped by Ctrl-C or a kill.")
         _show(folder)
         sys.exit(INTERRUPTED)
+    except PrunedError:
+        note = (
+            f"Pruned after epoch {folder.summary['epochs']}: other trials are better."
+        )
+        folder.close("interrupted", note, pruned=True)
+        print(f"  {note}\nSaved in {folder.path}", flush=True)
+        return
     except BaseException as error:
         folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     _show(folder)
 
 
-def _run_seeds(path: Path, flags: Sequence[str], options: RunOptions) -> None:
-    """Train once per seed and print the results together."""
-    from shared.compare.comparison import show_groups
-    from shared.runs.groups import choose_runs, group_runs
-    from shared.sweeps.seeds import parse_seeds
-    from shared.sweeps.workers import train_seeds
+def _list_run_flags(options: RunOptions) -> list[str]:
+    """Return the flags of every training that are no settings of the recipe."""
+    flags = [] if options.score_test else ["--no-score-test"]
+    if options.checkpoint_every is not None:
+        flags += ["--checkpoint-every", str(options.checkpoint_every)]
+    return flags
 
-    seeds = parse_seeds(options.seeds)
-    rest = drop_flags(flags, ["--seeds", "--workers", "--threads"])
+
+def _run_seeds(
+    recipe: str, changed: dict[str, Any], sha256: str | None, options: RunOptions
+) -> None:
+    """Train the seeds that have no run yet, and print the results together."""
+    from shared.compare.comparison import show_groups
+    from shared.runs.groups import group_runs
+    from shared.sweeps.seeds import parse_seeds
+    from shared.sweeps.trial import Trial
+    from shared.sweeps.trials import TrialIndex, train_trials
+
+    changed = {name: value for name, value in changed.items() if name != "seed"}
+    trials = [
+        Trial(recipe, changed, seed, f"seed {seed}", sha256, options.score_test)
+        for seed in parse_seeds(options.seeds)
+    ]
+    index = TrialIndex(options.results_dir or RUNS)
+    missing = [trial for trial in trials if index.find(trial) is None]
+    if len(missing) < len(trials):
+        done = [str(trial.seed) for trial in trials if trial not in missing]
+        print(f"Trained already, so not trained again: seed {', '.join(done)}.")
     threads = options.threads or read_threads()
     try:
         with kill_as_interrupt():
-            workers = train_seeds(path, rest, seeds, options.workers, threads)
+            failed = train_trials(
+                missing, index.results_dir, options.workers, threads, every_epoch=True,
+                extra=_list_run_flags(options),
+            )  # fmt: skip
     except KeyboardInterrupt:
         print("Interrupted. Every run that had started has its own folder.")
         sys.exit(INTERRUPTED)
-    failed = [worker for worker in workers if worker.status]
     for worker in failed:
         last = worker.tail[-1] if worker.tail else "(it printed nothing)"
         print(
             f"seed {worker.seed} stopped with status {worker.status}: {last}",
             file=sys.stderr,
         )
-    folders = [str(w.folder) for w in workers if not w.status and w.folder]
-    if folders:
-        runs, _ = choose_runs(folders, options.results_dir or RUNS)
+    index.read()
+    runs = [run for run in map(index.find, trials) if run is not None and run.history]
+    if runs:
         show_groups(group_runs(runs))
     if failed:
         sys.exit(2 if all(worker.status == 2 for worker in failed) else 1)

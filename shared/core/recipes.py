@@ -6,9 +6,11 @@ This is the only place under `shared/` that reaches the modules in `recipes/`.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,33 @@ def load_recipe(name: str) -> Any | None:
     if not stem.isidentifier() or not importlib.util.find_spec(f"recipes.{stem}"):
         return None
     return importlib.import_module(f"recipes.{stem}")
+
+
+@cache
+def hash_recipe(name: str) -> str | None:
+    """Return a hash of the code of a recipe; None if there is no such file.
+
+    Comments, docstrings and layout do not change it.
+
+    Args:
+        name: Name with dashes.
+    """
+    path = FOLDER / f"{name.replace('-', '_')}.py"
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Return whether a statement is only a text, such as a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

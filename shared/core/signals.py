@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -15,7 +16,19 @@ INTERRUPTED = 130
 WORKER = "RNN_RECIPES_WORKER"
 """Environment variable of a worker. Its standard input ends when its parent does."""
 
+ASKS = "RNN_RECIPES_ASKS"
+"""Environment variable of a worker that asks after each epoch whether to go on."""
+GO, PRUNE = "go", "prune"
+"""What the parent answers, a line each. Others are better: prune."""
+PATIENCE = 60.0
+"""Seconds to wait for an answer. Without one, a training goes on."""
+
 _asked = threading.Event()  # whether Ctrl-C or a kill has come
+_answers: queue.SimpleQueue[str] = queue.SimpleQueue()  # lines of the parent
+
+
+class PrunedError(Exception):
+    """The parent of this worker has stopped the training, because others are better."""
 
 
 def end_at_ctrl_c() -> None:
@@ -77,6 +90,25 @@ def raise_if_asked() -> None:
         raise KeyboardInterrupt
 
 
+def ask_parent(epoch: int, epochs: int, error: float) -> None:
+    """Ask the parent of this worker whether to go on, if it wants to be asked.
+
+    Args:
+        epoch: The epoch that has ended.
+        epochs: Planned epochs.
+        error: Validation score, turned so that lower is better.
+
+    Raises:
+        PrunedError: If others are better.
+    """
+    if os.environ.get(ASKS) is None:
+        return
+    print(f"asks after {epoch} of {epochs}, error {error!r}", flush=True)
+    with contextlib.suppress(queue.Empty):
+        if _answers.get(timeout=PATIENCE) == PRUNE:
+            raise PrunedError
+
+
 def end_with_parent() -> None:
     """Let this process end once its parent has died, if it is a worker.
 
@@ -88,8 +120,9 @@ def end_with_parent() -> None:
 
     def wait() -> None:
         with contextlib.suppress(OSError):
-            while os.read(0, 1024):
-                pass
+            while text := os.read(0, 1024):
+                for line in text.decode().split():
+                    _answers.put(line)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()

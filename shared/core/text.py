@@ -47,3 +47,14 @@ def shorten_path(path: Path) -> Path:
     """Return a path as it is called from the current folder, if it lies inside."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as text: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -40,6 +40,7 @@ from shared.core.environment import (
     reset_peak_memory,
 )
 from shared.core.files import read_umask, to_csv, write_text, write_whole
+from shared.core.recipes import hash_recipe
 from shared.core.roles import Settings
 from shared.runs.epoch_seconds import median_seconds
 from shared.runs.model_checks import check_model, list_layer_sizes
@@ -93,6 +94,8 @@ class RunFolder:
             start: Where the training begins; None: at its own first weights.
             checkpoint_every: Epochs from one checkpoint to the next; 0: none; None: as
                 often as they take little time.
+
+        The attribute `scores_test` says whether the run scores the test set.
         """
         self.recipe = recipe
         self.settings = settings
@@ -103,6 +106,7 @@ class RunFolder:
         self.checkpoint_every = checkpoint_every
         self.path: Path | None = None
         self.summary: dict[str, Any] = {}
+        self.scores_test = True
 
     @classmethod
     def of_run(cls, run: Run) -> RunFolder:
@@ -156,6 +160,7 @@ class RunFolder:
             "jit_compile": bool(model.jit_compile),
             "command": self.command,
             **(self.start.describe() if self.start else {}),
+            "recipe_code": hash_recipe(self.recipe),
             **describe_environment(),
         }
         self.summary = identity | {

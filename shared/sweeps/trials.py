@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
-from shared.core.environment import PROJECT, list_versions
-from shared.core.errors import format_value
+from shared.core.environment import list_versions
 from shared.runs.reader import Found, Run, scan_runs
-from shared.sweeps.workers import EPOCH, Worker, run_workers
-
-
-class Trial(Protocol):
-    """One training that a sweep needs."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of the training."""
-
-    @property
-    def label(self) -> str:
-        """Name of the training in one line."""
-
-    def command(self, results_dir: Path) -> list[str]:
-        """Return the command line of the training, without `--threads`."""
-
-    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
-        """Return whether a run is this training, finished, with these versions."""
+from shared.sweeps.progress import show_progress
+from shared.sweeps.trial import TrialBase
+from shared.sweeps.workers import Worker, run_workers
 
 
 @dataclass
@@ -56,62 +38,90 @@ class TrialIndex:
         self.runs = found.runs
         return found
 
-    def find(self, trial: Trial) -> Run | None:
+    def find(self, trial: TrialBase) -> Run | None:
         """Return the newest run of a trial; None if there is none."""
-        found = [run for run in self.runs if trial.is_made_by(run, self.versions)]
+        runs = self._list_alike(trial)
+        found = [run for run in runs if trial.is_made_by(run, self.versions)]
         return found[-1] if found else None
 
+    def find_in_state(self, trial: TrialBase, *states: str) -> Run | None:
+        """Return the newest run of a trial in one of some states, such as `running`."""
+        found = [
+            run
+            for run in self._list_alike(trial)
+            if run.state in states and trial.is_same(run, self.versions)
+        ]
+        return found[-1] if found else None
 
-def format_command(
-    recipe: str, settings: Mapping[str, Any], results_dir: Path
-) -> list[str]:
-    """Return the command line that trains a recipe.
+    def _list_alike(self, trial: TrialBase) -> list[Run]:
+        """Return the runs of the recipe and the seed of a trial."""
+        if getattr(self, "_sorted", None) != (id(self.runs), len(self.runs)):
+            self._alike: dict[tuple[str, int], list[Run]] = defaultdict(list)
+            for run in self.runs:
+                self._alike[run.recipe, run.seed].append(run)
+            self._sorted = (id(self.runs), len(self.runs))
+        return self._alike.get((trial.recipe, trial.seed), [])
+
+
+def train_missing(
+    trials: Sequence[TrialBase],
+    index: TrialIndex,
+    num_workers: int,
+    threads: int | None = None,
+    start: str = "",
+    noun: str = "trainings",
+) -> list[Worker]:
+    """Train every trial that has no run yet, several at a time.
 
     Args:
-        recipe: Name of the recipe, with dashes.
-        settings: Flags by field name.
-        results_dir: Folder of all runs.
+        trials: The trials that a study needs.
+        index: The existing runs. It is read again at the end.
+        num_workers: How many train at a time.
+        threads: Cores for each training; None divides the cores equally.
+        start: Start of the line that says how many are trained already.
+        noun: What a trial is called in that line.
+
+    Returns:
+        The workers that failed.
     """
-    path = PROJECT / "recipes" / f"{recipe.replace('-', '_')}.py"
-    every = dict(settings) | {"results_dir": results_dir}
-    flags = [format_value(name, value) for name, value in every.items()]
-    words = [word for flag in flags for word in flag.split(" ", 1)]
-    return [sys.executable, str(path), *words]
+    missing = [trial for trial in trials if index.find(trial) is None]
+    print(
+        f"{start}{len(trials)} {noun}, {len(trials) - len(missing)} of them already "
+        "trained.",
+        flush=True,
+    )
+    failed = train_trials(missing, index.results_dir, num_workers, threads)
+    index.read()
+    return failed
 
 
 def train_trials(
-    trials: Sequence[Trial],
+    trials: Sequence[TrialBase],
     results_dir: Path,
     num_workers: int,
     threads: int | None = None,
+    every_epoch: bool = False,
+    extra: Sequence[str] = (),
 ) -> list[Worker]:
-    """Train every trial, several at a time, and print a line for each that ended.
+    """Train every trial, several at a time, with one progress display.
 
     Args:
         trials: The trials without a run.
         results_dir: Folder of all runs.
         num_workers: How many train at a time.
         threads: Cores for each training; None divides the cores equally.
+        every_epoch: Print each epoch into a file too, and not only the end.
+        extra: Flags of every command that do not belong to the trial.
 
     Returns:
         The workers that failed.
     """
-    workers = [Worker(trial.seed, trial.command(results_dir)) for trial in trials]
-    labels = {
-        id(worker): trial.label for worker, trial in zip(workers, trials, strict=True)
-    }
-    last: dict[int, str] = {}
-
-    def report(worker: Worker, line: str) -> None:
-        if match := EPOCH.search(line):
-            last[id(worker)] = f"epoch {match[1]} of {match[2]}, {match[3]}"
-        elif worker.status is not None:
-            text = last.get(id(worker), "no epoch")
-            if worker.status:
-                tail = worker.tail[-1] if worker.tail else "it printed nothing"
-                text = f"stopped with status {worker.status}: {tail}"
-            print(f"  {labels[id(worker)]}: {text}", flush=True)
-
+    workers = [
+        Worker(trial.seed, [*trial.command(results_dir), *extra], label=trial.label)
+        for trial in trials
+    ]
     if workers:
-        run_workers(workers, num_workers, threads, report)
+        num_workers = min(num_workers, len(workers))
+        with show_progress(len(workers), every_epoch) as report:
+            run_workers(workers, num_workers, threads, report)
     return [worker for worker in workers if worker.status]

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from shared.baselines.baseline import check_for_leak
-from shared.core.signals import raise_if_asked
-from shared.core.text import WIDTH
+from shared.core.signals import ask_parent, raise_if_asked
+from shared.core.text import WIDTH, format_duration
 from shared.core.waiting import QUIET, say_while
 from shared.data.feeding import feed, restore_order
 from shared.data.splits import Examples
@@ -170,6 +170,9 @@ class Recorder(keras.callbacks.Callback):
             self.model.stop_training = True
         is_last = self.model.stop_training or row["epoch"] >= self.epochs
         self.checkpoints.epoch_ended(self, is_last)
+        if not is_last:
+            error = -self.score.sign * row[self._watched]
+            ask_parent(row["epoch"], self.epochs, error)
 
     def finish(
         self, test: Examples, show: Callable[[keras.Model], None] | None = None
@@ -182,6 +185,10 @@ class Recorder(keras.callbacks.Callback):
                 can write more results of the model.
         """
         seconds = self.count_seconds()
+        if not self.folder.scores_test:
+            note = "The test set was not scored, as --no-score-test says."
+            self.folder.close("finished", note, seconds=seconds)
+            return
         if self.best is None:
             note = "No epoch had a valid score, so the test was not run."
             self.folder.close("finished", note, seconds=seconds)
@@ -243,14 +250,3 @@ class Recorder(keras.callbacks.Callback):
         if len(line) > WIDTH:
             line = "  " + ", ".join([start, *parts])
         print(f"{clear_line()}{line}", flush=True)
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration as text: `45 s`, `3 min 20 s`, `1 h 05 min`."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -35,7 +35,7 @@ from shared.sweeps.trials import TrialIndex
 from tests.helpers import PROJECT, make_settings, start
 
 
-def train_here(workers, num_workers, threads, show):
+def train_here(workers, num_workers, threads, show, *_):
     """Run the trainings' own command lines, but in this process."""
     for worker in workers:
         recipe, *flags = worker.command[1:]
@@ -99,7 +99,7 @@ def test_a_finished_run_is_not_trained_again(
     flags += ["--no-flow"]
     main([*flags, *places])
     assert len(find_runs(tmp_path / "runs")) == 1
-    assert "1 trainings, 1 of them already done" in capsys.readouterr().out
+    assert "1 trainings, 1 of them already trained" in capsys.readouterr().out
     assert read(tmp_path / "to" / "horizon-runs.csv") == first
     main([*flags, *places, "--seeds", "0-1"])
     assert sorted(run.seed for run in find_runs(tmp_path / "runs")) == [0, 1]
@@ -196,7 +196,7 @@ def test_longer_lags_are_left_out_if_no_seed_solves_one(monkeypatch, tmp_path):
             index.runs.append(made)
         return []
 
-    monkeypatch.setattr(train_lags, "train_trials", pretend)
+    monkeypatch.setattr(trials, "train_trials", pretend)
     monkeypatch.setattr(index, "read", lambda: None)
     chains = [Chain("adding", "simple-rnn"), Chain("adding", "gru")]
     train_lags.train_missing(chains, (50, 10, 100, 200), [0, 1], 3, index, 2)

@@ -201,13 +201,13 @@ def test_slow_recipes_get_three_seeds_and_existing_runs_are_kept(
         config = {"settings": settings, "changed": {}, "versions": index.versions}
         return Run(tmp_path, config, summary, {}, "finished")
 
-    def pretend(missing, *_, threads):
+    def pretend(missing, results_dir, num_workers, threads):
         assert threads == 1
         trained.extend((t.experiment.recipe, t.seed) for t in missing)
         index.runs += [make(trial) for trial in missing]
         return []
 
-    monkeypatch.setattr(reference_train, "train_trials", pretend)
+    monkeypatch.setattr(trials, "train_trials", pretend)
     monkeypatch.setattr(index, "read", lambda: None)
     index.runs.append(make(ReferenceTrial(quick, 1, WEATHER)))
     reference_train.train_missing([quick, slow], range(5), WEATHER, index, 2)
@@ -331,9 +331,9 @@ def small(monkeypatch, tmp_path):
 def test_the_program_trains_publishes_and_resumes(small, tmp_path, capsys):
     places = ["--results-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "to")]
     program.main(["--seeds", "1", *places])
-    assert "2 trainings, 0 of them already done" in capsys.readouterr().out
+    assert "2 trainings, 0 of them already trained" in capsys.readouterr().out
     program.main(["--seeds", "1", *places])
-    assert "2 trainings, 2 of them already done" in capsys.readouterr().out
+    assert "2 trainings, 2 of them already trained" in capsys.readouterr().out
     assert len(find_runs(tmp_path / "runs")) == 2
     published = find_runs(tmp_path / "to" / "reference")
     assert [(run.recipe, run.seed) for run in published] == [
@@ -417,7 +417,7 @@ def test_a_recipe_without_published_runs_changes_no_claim(monkeypatch):
     def load(name):
         return load_recipe("imdb-gru" if name == declared.name else name)
 
-    monkeypatch.setattr(experiments, "load_recipe", load)
+    monkeypatch.setattr("shared.sweeps.trial.load_recipe", load)
     for recipe in (private, declared):
         recipes = list_recipes() | {recipe.name: recipe}
         for module in (experiments, claims_module, results_page):

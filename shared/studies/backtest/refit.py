@@ -15,25 +15,23 @@ from shared.core.errors import UserError
 from shared.core.files import hash_file
 from shared.core.flags import resolve_config
 from shared.core.recipes import load_recipe
-from shared.core.roles import Role
 from shared.core.text import shorten
 from shared.data.series.layout import Layout
 from shared.inference.rebuild import restore_config
 from shared.runs.reader import Run
 from shared.studies.backtest.folds import Fold, Forecasts, find_stride
-from shared.sweeps.trials import TrialIndex, format_command, train_trials
+from shared.sweeps.trial import TrialBase
+from shared.sweeps.trials import TrialIndex, train_missing
 from shared.sweeps.workers import Worker
 
 SPLIT_FLAGS = ("until", "train_share", "validation_share", "train_steps",
                "validation_steps", "test_steps", "test_stride")  # fmt: skip
 """Flags of a run that a fold replaces."""
-HOW_COMPUTED = frozenset({Role.KERNEL, Role.COMPUTATION, Role.SOURCE, Role.OUTPUT})
-"""Roles of settings that do not change a training. The hash identifies the data."""
 Window = Literal["expanding", "sliding"]
 
 
 @dataclass(frozen=True)
-class FoldTrial:
+class FoldTrial(TrialBase):
     """The training of one fold.
 
     Attributes:
@@ -41,43 +39,26 @@ class FoldTrial:
         fold: The part to test on. All rows before it may be read.
         settings: Flags by field name, as JSON holds them.
         seed: The same for every fold.
-        sha256: Hash of the data file; empty for generated data.
         label: For one line of output.
+        sha256: Hash of the data file; empty for generated data.
     """
 
     recipe: str
     fold: Fold
     settings: dict[str, Any]
     seed: int
-    sha256: str
     label: str
+    sha256: str
 
-    def command(self, results_dir: Path) -> list[str]:
-        """Return the command line of the training, without `--threads`."""
-        texts = {
-            name: ",".join(map(str, value)) if isinstance(value, list) else value
-            for name, value in self.settings.items()
-        }
-        return format_command(self.recipe, texts | {"seed": self.seed}, results_dir)
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The flags, as a trial has them."""
+        return self.settings
 
-    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
-        """Return whether a finished run is this training under these versions."""
-        same = (
-            run.recipe == self.recipe
-            and run.state == "finished"
-            and run.summary["test"] is not None
-            and run.seed == self.seed
-            and run.data_hash == self.sha256
-            and run.config["versions"] == versions
-        )
-        if not same:
-            return False
-        free = run.list_names(*HOW_COMPUTED) | run.list_names(Role.SEED)
-        wanted = {k: v for k, v in self.settings.items() if k not in free}
-        changed = run.config["changed"].keys() - free
-        return changed <= wanted.keys() and all(
-            run.settings.get(name) == value for name, value in wanted.items()
-        )
+    @property
+    def is_tested(self) -> bool:
+        """A fold is scored on its test part."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -178,7 +159,7 @@ def plan_trials(
                 ends["until"] = run.settings["until"]
         label = f"fold {fold.number} of {len(folds)}, from {fold.first}"
         trials.append(
-            FoldTrial(run.recipe, fold, settings | ends, run.seed, run.data_hash, label)
+            FoldTrial(run.recipe, fold, settings | ends, run.seed, label, run.data_hash)
         )
     return trials
 
@@ -198,14 +179,7 @@ def train_folds(
         failed.
     """
     index = TrialIndex(results_dir)
-    missing = [trial for trial in trials if index.find(trial) is None]
-    print(
-        f"{len(trials)} folds, {len(trials) - len(missing)} of them already trained.",
-        flush=True,
-    )
-    workers = min(num_workers, max(1, len(missing)))
-    failed = train_trials(missing, results_dir, workers)
-    index.read()
+    failed = train_missing(trials, index, num_workers, noun="folds")
     return [index.find(trial) for trial in trials], failed
 
 

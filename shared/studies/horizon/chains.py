@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from shared.core.roles import REPEATS
-from shared.runs.reader import Run
-from shared.sweeps.trials import format_command
+from shared.sweeps.trial import TrialBase
 from shared.tasks.score import ACCURACY, SQUARED_ERROR, Score
 
 LAGS = (10, 20, 50, 100, 200, 400)
@@ -101,7 +98,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class LagTrial:
+class LagTrial(TrialBase):
     """One training: a chain at one lag with one seed."""
 
     chain: Chain
@@ -115,6 +112,11 @@ class LagTrial:
         return f"{self.chain.task} {self.chain.label}, lag {self.lag}, seed {self.seed}"
 
     @property
+    def recipe(self) -> str:
+        """Name of the recipe."""
+        return f"memory-{self.chain.cell}"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Every named setting, by field name."""
         rule = RULES[self.chain.task]
@@ -122,23 +124,10 @@ class LagTrial:
         named |= {"learning_rate": LEARNING_RATES[self.chain.cell]}
         return SETTINGS | named | {"epochs": self.epochs} | self.chain.changes
 
-    def command(self, results_dir: Path) -> list[str]:
-        """Return the command line of the training, without `--threads`."""
-        settings = self.settings | {"seed": self.seed}
-        return format_command(f"memory-{self.chain.cell}", settings, results_dir)
-
-    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
-        """Return whether a run is this training, finished, with these versions."""
-        extra = run.config["changed"].keys() - self.settings.keys()
-        extra -= run.list_names(*REPEATS)
-        return (
-            run.recipe == f"memory-{self.chain.cell}"
-            and run.state == "finished"
-            and run.seed == self.seed
-            and not extra
-            and run.config["versions"] == versions
-            and all(run.settings.get(k) == value for k, value in self.settings.items())
-        )
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The same, as a trial has them."""
+        return self.settings
 
 
 def list_chains(tasks: Sequence[str], cells: Sequence[str], full: bool) -> list[Chain]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from shared.runs.reader import Run
 from shared.studies.horizon.chains import RULES, Chain, LagTrial
-from shared.sweeps.trials import TrialIndex, train_trials
+from shared.sweeps import trials as sweep
+from shared.sweeps.trials import TrialIndex
 from shared.sweeps.workers import Worker
 
 
@@ -40,14 +41,7 @@ def train_missing(
     failed: list[Worker] = []
     for lag in sorted(lags):
         trials = [LagTrial(chain, lag, s, epochs) for chain in chains for s in seeds]
-        missing = [trial for trial in trials if index.find(trial) is None]
-        print(
-            f"Lag {lag}: {len(trials)} trainings, {len(trials) - len(missing)} of them "
-            "already done.",
-            flush=True,
-        )
-        failed += train_trials(missing, index.results_dir, num_workers)
-        index.read()
+        failed += sweep.train_missing(trials, index, num_workers, start=f"Lag {lag}: ")
         runs = {trial: index.find(trial) for trial in trials}
         solved = {t.chain for t, run in runs.items() if run and is_solved(t.chain, run)}
         chains = [chain for chain in chains if chain in solved]

@@ -6,15 +6,11 @@ import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from shared.core.errors import UserError, format_value
-from shared.core.recipes import list_recipes, load_recipe
-from shared.core.roles import REPEATS, Flag, Role, list_flags, read_settings
-from shared.runs.reader import Run
-from shared.sweeps.trials import format_command
+from shared.core.recipes import list_recipes
+from shared.sweeps.trial import TrialBase, load_defaults, load_flags
 
 FEWEST_SEEDS = 3  # for a recipe with slow epochs
 SLOW = 60  # seconds per epoch
@@ -62,7 +58,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class ReferenceTrial:
+class ReferenceTrial(TrialBase):
     """One training: an experiment with one seed."""
 
     experiment: Experiment
@@ -80,68 +76,10 @@ class ReferenceTrial:
         data = self.experiment.list_data(self.weather)
         return dict(self.experiment.changes) | data
 
-    def command(self, results_dir: Path) -> list[str]:
-        """Return the command line of the training, without `--threads`."""
-        settings = self.changes | {"seed": self.seed}
-        return format_command(self.experiment.recipe, settings, results_dir)
-
-    def is_made_by(self, run: Run, versions: dict[str, str]) -> bool:
-        """Return whether a finished run is this training under these versions.
-
-        Every setting must have its value of today. A setting that the suite resolves
-        must have been requested in the same way. A flag that did not exist yet is
-        ignored, because the default of a new flag changes nothing.
-        """
-        if run.recipe != self.experiment.recipe or run.state != "finished":
-            return False
-        if run.seed != self.seed or run.config["versions"] != versions:
-            return False
-        if run.data != self.changes.get("data", run.data):
-            return False
-        requested = dict(self.experiment.changes)
-        flags = load_flags(run.recipe)
-        expected = load_defaults(run.recipe) | requested
-        resolved = {name for name, flag in flags.items() if flag.resolved}
-        free = {
-            name
-            for name, flag in flags.items()
-            if flag.role in REPEATS and not _is_amount(flag)
-        }
-        known = {k: v for k, v in expected.items() if k in run.settings}
-        known |= requested
-        changed = run.config["changed"]
-        return (
-            run.settings.keys() <= expected.keys()
-            and all(
-                run.settings.get(name) == value
-                for name, value in known.items()
-                if name not in free | resolved
-            )
-            and all(changed.get(name) == requested.get(name) for name in resolved)
-        )
-
-
-def takes_type(flag: Flag, kind: type) -> bool:
-    """Return whether a flag accepts values of a type: `Path | None` accepts `Path`."""
-    return kind in (flag.hint, *typing.get_args(flag.hint))
-
-
-def _is_amount(flag: Flag) -> bool:
-    """Return whether a flag says how much of the data to read."""
-    return flag.role is Role.SOURCE and takes_type(flag, int)
-
-
-@cache
-def load_flags(recipe: str) -> dict[str, Flag]:
-    """Return the flags of a recipe at its defaults, by name."""
-    return {flag.name: flag for flag in list_flags(load_recipe(recipe).Config())}
-
-
-@cache
-def load_defaults(recipe: str) -> dict[str, Any]:
-    """Return the flat default settings of a recipe, in the form of JSON."""
-    values = read_settings(load_recipe(recipe).Config()).values
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe."""
+        return self.experiment.recipe
 
 
 def make_experiment(recipe: str, **changes: Any) -> Experiment:

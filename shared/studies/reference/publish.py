@@ -29,8 +29,6 @@ from shared.studies.reference.claims import list_pairs
 from shared.studies.reference.experiments import (
     Experiment,
     ReferenceTrial,
-    load_flags,
-    takes_type,
 )
 from shared.studies.reference.pictures import draw_pictures
 from shared.studies.reference.published import (
@@ -38,6 +36,7 @@ from shared.studies.reference.published import (
     label_groups,
     read_reference,
 )
+from shared.sweeps.trial import load_flags, takes_type
 from shared.sweeps.trials import TrialIndex
 
 OUTPUT = "--results-dir"

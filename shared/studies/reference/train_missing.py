@@ -10,7 +10,8 @@ from shared.studies.reference.experiments import (
     Experiment,
     ReferenceTrial,
 )
-from shared.sweeps.trials import TrialIndex, train_trials
+from shared.sweeps import trials as sweep
+from shared.sweeps.trials import TrialIndex
 from shared.sweeps.workers import Worker
 
 
@@ -38,14 +39,8 @@ def train_missing(
                 print(f"{experiment.label}: over {SLOW} s per epoch, no more seeds.")
             experiments = [e for e in experiments if e not in slow]
         trials = [ReferenceTrial(e, s, weather) for e in experiments for s in part]
-        missing = [trial for trial in trials if index.find(trial) is None]
-        print(
-            f"Seeds {' '.join(map(str, part))}: {len(trials)} trainings, "
-            f"{len(trials) - len(missing)} of them already done.",
-            flush=True,
-        )
-        failed += train_trials(missing, index.results_dir, num_workers, threads=1)
-        index.read()
+        start = f"Seeds {' '.join(map(str, part))}: "
+        failed += sweep.train_missing(trials, index, num_workers, 1, start)
     return failed
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from shared.cells.bptt import ACTIVATIONS, Trace
 from shared.cells.numpy_cells import GRU, LSTM, SimpleRNN
 from shared.kernels.plan import list_recurrent_layers
-from shared.layers.carried import CarryState
 
 if TYPE_CHECKING:
     import keras
@@ -126,6 +125,8 @@ def _is_known(layer: keras.Layer) -> bool:
 
 
 def _holds(holder: keras.Layer, layer: keras.Layer) -> bool:
+    from shared.layers.carried import CarryState  # imports Keras
+
     if isinstance(holder, CarryState):
         return holder.layer is layer
     return layer in (holder, getattr(holder, "forward_layer", None))

@@ -33,7 +33,7 @@ RECIPES = ["text_simple_rnn", "text_lstm", "text_gru", "text_bidirectional_lstm"
 QUICK = "text_gru"
 FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras",
          "predictions.npz", "kernels.json", "classes.csv", "confusion.csv",
-         "confusion.png", "vocabulary.txt"}  # fmt: skip
+         "confusion.png", "vocabulary.txt", "checkpoint.npz"}  # fmt: skip
 
 
 @pytest.fixture

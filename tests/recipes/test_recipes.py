@@ -117,7 +117,7 @@ def test_a_run_leaves_everything(recipe, shared_run):
     run = shared.run
     assert run.state == "finished"
     names = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras"}
-    names |= {"predictions.npz", "kernels.json"}
+    names |= {"predictions.npz", "kernels.json", "checkpoint.npz"}
     assert {path.name for path in run.path.iterdir()} == names
     assert (run.recipe, run.data) == (recipe.replace("_", "-"), "imdb")
     assert run.history["epoch"] == [1, 2]

@@ -157,7 +157,7 @@ def test_a_run_leaves_everything(recipe, shared_run):
     run = shared.run
     assert run.state == "finished"
     names = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras"}
-    names |= {"predictions.npz"}
+    names |= {"predictions.npz", "checkpoint.npz"}
     if recipe not in NO_KERAS_LAYER:
         names |= {"kernels.json"}
     if recipe in WEATHER:

@@ -23,7 +23,7 @@ pytestmark = [
 RECIPES = ["writer_gru", "writer_lstm"]
 FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras",
          "predictions.npz", "kernels.json", "samples.txt",
-         "vocabulary.txt"}  # fmt: skip
+         "vocabulary.txt", "checkpoint.npz"}  # fmt: skip
 
 
 @pytest.fixture

@@ -201,7 +201,8 @@ def list_differences(whole: Run, resumed: Run) -> list[str]:
     for name in ("best", "last"):
         rows = [dict(run.summary[name], seconds=0) for run in (whole, resumed)]
         compare(f"{name} epoch", *rows)
-    found = [read_predictions(run) for run in (whole, resumed)]
+    # A run that was stopped has none.
+    found = [read_predictions(run) or {} for run in (whole, resumed)]
     compare("names of predictions", *(list(one) for one in found))
     compare("predictions", *(hash_arrays(one.values()) for one in found))
     compare(

@@ -89,7 +89,9 @@ def _make_zeros(layer: Zeros, inputs: Any) -> Any:
 
 
 def _scale(layer: WindowScale, inputs: Any) -> Any:
-    return ops.mean(ops.abs(inputs), axis=1, keepdims=True) + SMALLEST_SCALE
+    # Not ops.mean: its name would be that of another layer, "mean".
+    total = ops.sum(ops.abs(inputs), axis=1, keepdims=True)
+    return total / inputs.shape[1] + SMALLEST_SCALE
 
 
 def _read_like_keras(layer: NumpyGRU, inputs: Any) -> Any:

@@ -246,6 +246,7 @@ def small_lesson(tmp_path, monkeypatch):
     return read_lesson(page)
 
 
+@pytest.mark.slow
 def test_make_lessons_runs_commands_and_keeps_picture_and_scores(
     small_lesson, tmp_path
 ):

@@ -38,6 +38,7 @@ def count_compiled(program, tmp_path):
     return [int(count) for count in done.stdout.split()[-2:]]
 
 
+@pytest.mark.slow
 def test_a_training_finds_what_was_compiled_ahead(tmp_path):
     assert count_compiled(COMPILE, tmp_path) == [1, 1]
     assert count_compiled(TRAIN, tmp_path) == [0, 0]

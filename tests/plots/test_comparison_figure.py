@@ -35,6 +35,7 @@ def list_marks(axis):
     return [line for line in axis.lines if line.get_gid() == MARK]
 
 
+@pytest.mark.slow
 def test_a_recipe_has_its_colour_whatever_else_is_drawn():
     gru, lstm, best = (make_group(f"imdb-{k}", [GOOD]) for k in ("gru", "lstm", "best"))
     for groups in ([gru], [lstm, gru], [best, lstm, gru]):

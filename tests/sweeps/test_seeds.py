@@ -106,6 +106,7 @@ def test_wrong_flags_are_refused_before_anything_starts(
     assert not list(tmp_path.glob("runs/*"))
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_is_named_and_the_others_continue(tmp_path, capsys):
     """Only the workers look for the data."""
     flags = ["--data", "imdb", "--data-dir", str(tmp_path / "none"), "--seeds", "0-1",
@@ -157,7 +158,9 @@ def test_workers_end_when_their_parent_is_killed():
     assert not any(map(is_alive, workers))
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("SIGINT", marks=pytest.mark.slow), "SIGTERM"]
+)
 def test_stopping_the_whole_sweep_stops_every_seed(name, tmp_path):
     # A named kernel: the first process then needs no TensorFlow.
     flags = ["--epochs", "100000", "--seeds", "0-5", "--workers", "2",

@@ -117,6 +117,7 @@ def test_tokens_keep_their_vectors_on_other_texts(tmp_path, undrawn, capsys):
     assert rows in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_bigrams_of_other_texts_do_not_fit(tmp_path, undrawn, capsys):
     source = train_texts("text_best", tmp_path)
     rows = [(f"Strange {text}", label) for text, label in make_texts(first=500)]

@@ -57,7 +57,12 @@ def test_another_precision_is_used_recorded_and_saved(precision, usual, tmp_path
 @pytest.mark.parametrize(
     ("recipe", "train", "flags"),
     [
-        ("imdb_best", train_reviews, ["--ensemble-size", "2"]),
+        pytest.param(
+            "imdb_best",
+            train_reviews,
+            ["--ensemble-size", "2"],
+            marks=pytest.mark.slow,
+        ),
         ("weather_best", train_series, []),
     ],
 )

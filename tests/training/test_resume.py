@@ -30,7 +30,7 @@ from tests.training.resuming import (
 )
 
 # Batches of similar length, windows in a new order, a carried state, arrays.
-FAST = ["imdb-gru, dropout", "weather-gru", "writer-gru", "sum-gru, adamw, clipped"]
+FAST = ["imdb-gru, dropout", "weather-gru"]
 ALWAYS = ["--checkpoint-every", "1"]
 
 
@@ -91,6 +91,7 @@ def test_a_parent_counts_until_its_child_has_finished(tmp_path, toys):
     assert choose_runs(["toy-level"], tmp_path)[0] == [parent]
 
 
+@pytest.mark.slow
 def test_the_best_epoch_before_the_stop_keeps_its_model(tmp_path, toys, monkeypatch):
     from shared.inference.load_model import load_model
 
@@ -112,6 +113,7 @@ def test_the_best_epoch_before_the_stop_keeps_its_model(tmp_path, toys, monkeypa
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
+@pytest.mark.slow
 def test_a_callback_of_the_recipe_goes_on_counting(tmp_path, toys, monkeypatch):
     import importlib
 

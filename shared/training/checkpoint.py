@@ -60,8 +60,8 @@ class CheckpointWriter:
         if self.is_first:
             self.is_first = False
             print(
-                f"  Checkpoint for --resume: {size / 1e6:.1f} MB, written in "
-                f"{self.cost:.2f} s. --checkpoint-every 0 turns it off."
+                f"  Checkpoint for --resume: {size / 1e6:.1f} MB, in {self.cost:.2f} s "
+                "(--checkpoint-every 0: none)"
             )
 
 

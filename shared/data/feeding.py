@@ -35,7 +35,7 @@ def feed(
             takes windows in order, and buckets from short to long (see
             `restore_order`). Keras shuffles arrays itself.
         first_epoch: The first epoch that is read, counted from 0. Keras (3.15) draws
-            the order of arrays from the global seed, anew for each epoch from the same
+            the order of arrays from the global seed, for each epoch from the same
             state, so it is the same in every epoch.
     """
     if isinstance(examples.inputs, Streams):

@@ -113,7 +113,7 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     if form.needs_plain:
         check_plain(network)
     network.compile(loss=None)
-    network(_one_or_all(interface.take_inputs(data.test, slice(0, 1))))
+    network(formats.one_or_all(interface.take_inputs(data.test, slice(0, 1))))
     found = interface.describe(run, data, network)
     path = folder / form.file
     formats.write(options.format, network, path, options.quantize)
@@ -167,13 +167,14 @@ def _compare(
     Raises:
         UserError: If they differ by more than rounding explains.
     """
+    from shared.inference.export.formats import one_or_all
     from shared.inference.export.interface import take_inputs
 
     count = min(options.examples, len(data.test))
     ours, theirs = [], []
     for first in range(0, count, BATCH):
         inputs = take_inputs(data.test, slice(first, min(first + BATCH, count)))
-        ours.append(np.asarray(model.predict_on_batch(_one_or_all(inputs))))
+        ours.append(np.asarray(model.predict_on_batch(one_or_all(inputs))))
         theirs.append(np.asarray(predict(inputs)))
     original, exported = np.concatenate(ours), np.concatenate(theirs)
     exported = exported.reshape(original.shape)
@@ -229,10 +230,6 @@ def _name(options: Options) -> str:
     if options.quantize == "none":
         return options.format
     return f"{options.format}-{options.quantize}"
-
-
-def _one_or_all(inputs: list) -> Any:
-    return inputs[0] if len(inputs) == 1 else inputs
 
 
 if __name__ == "__main__":

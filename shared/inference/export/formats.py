@@ -75,8 +75,10 @@ def write(name: str, network: keras.Model, path: Path, quantize: str) -> None:
     try:
         with _quiet():
             FORMATS[name].write(network, path, quantize)
+    except (AttributeError, NameError, TypeError):
+        raise  # a mistake of ours, and no limit of a converter
     except Exception as error:
-        # Converters raise any type of error for an operation that they lack.
+        # Converters raise many types of errors for an operation that they lack.
         reason = re.sub(r"\S+\.py:\S*", "", " ".join(str(error).split()))
         reason = reason.partition(". ")[0][:160]
         raise UserError(
@@ -93,7 +95,7 @@ def _load_keras(path: Path) -> Predict:
     import keras
 
     model = keras.saving.load_model(path, compile=False)
-    return lambda inputs: np.asarray(model.predict_on_batch(_one_or_all(inputs)))
+    return lambda inputs: np.asarray(model.predict_on_batch(one_or_all(inputs)))
 
 
 def _write_saved_model(network: keras.Model, path: Path, quantize: str) -> None:
@@ -106,7 +108,7 @@ def _load_saved_model(path: Path) -> Predict:
     served = tf.saved_model.load(str(path))
 
     def predict(inputs: list[np.ndarray]) -> np.ndarray:
-        return served.serve(_one_or_all([tf.constant(one) for one in inputs])).numpy()
+        return served.serve(one_or_all([tf.constant(one) for one in inputs])).numpy()
 
     return predict
 
@@ -119,7 +121,7 @@ def _write_onnx(network: keras.Model, path: Path, quantize: str) -> None:
         np.zeros([size or 1 for size in one.shape], one.dtype)
         for one in searching.inputs
     ]
-    searching(_one_or_all(first))  # the converter needs one call first
+    searching(one_or_all(first))  # the converter needs one call first
     searching.export(path, format="onnx", verbose=False)
 
 
@@ -147,7 +149,7 @@ def _write_litert(network: keras.Model, path: Path, quantize: str) -> None:
         for one, name in zip(loops.inputs, names, strict=True)
     ]
     compute = tf.function(
-        lambda *inputs: loops(_one_or_all(list(inputs)), training=False),
+        lambda *inputs: loops(one_or_all(list(inputs)), training=False),
         input_signature=specs,
     ).get_concrete_function()
     # LiteRT reads no variable inside a loop: the weights become constants.
@@ -181,7 +183,8 @@ def _load_litert(path: Path) -> Predict:
     return predict
 
 
-def _one_or_all(inputs: list) -> Any:
+def one_or_all(inputs: list) -> Any:
+    """Return inputs as Keras takes them: one alone, several as a list."""
     return inputs[0] if len(inputs) == 1 else inputs
 
 

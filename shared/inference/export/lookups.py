@@ -102,12 +102,15 @@ class _Ngrams(keras.Layer):
         """Return the sum of the weights of all different codes of each text."""
         places, known = self._search.find(codes)
         places = ops.minimum(places, len(self._weights) - 1)
-        same = ops.equal(codes[:, :, None], codes[:, None, :])  # (batch, n, n)
+        same = ops.equal(
+            ops.expand_dims(codes, 2), ops.expand_dims(codes, 1)
+        )  # (batch, n, n)
         earlier = ops.tril(ops.cast(same, "float32"), -1)
         is_first = ops.sum(earlier, axis=2) < 0.5
         counts = ops.logical_and(ops.logical_and(known, inside), is_first)
         rows = ops.take(ops.convert_to_tensor(self._weights), places, axis=0)
-        return ops.sum(rows * ops.cast(counts, "float32")[:, :, None], axis=1)
+        weights = ops.expand_dims(ops.cast(counts, "float32"), 2)
+        return ops.sum(rows * weights, axis=1)
 
     def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
         return keras.KerasTensor(self._inner.compute_output_shape(ids.shape))

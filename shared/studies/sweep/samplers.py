@@ -73,8 +73,7 @@ class RandomSampler:
 class TpeSampler:
     """Optuna's tree-structured Parzen estimator, with its record in SQLite.
 
-    A trial that was asked for and never told, because the process was killed, is asked
-    for again first.
+    If the process was killed, trials without a score come first in the next one.
     """
 
     def __init__(self, plan: Plan, num_trials: int, database: Path) -> None:

@@ -132,13 +132,13 @@ def _call_loop() -> None:
     loop = Loop(GRU, 1, 2)
     named = {
         "x": zeros(1, 3, 2), "h0": zeros(1, 2), "c0": zeros(1, 2),
-        "x_weights": zeros(1, 2, 6), "h_weights": zeros(1, 2, 6),
+        "x_weights": zeros(2, 6), "h_weights": zeros(2, 6),
         "last_weights": zeros(0, 0), "x_bias": zeros(6), "h_bias": zeros(6),
         "mask": np.ones((1, 3), bool), "x_masks": zeros(0, 1, 0),
         "h_masks": zeros(0, 1, 0), "last_mask": zeros(0, 0),
     }  # fmt: skip
-    states, h, c, saved = _forward(loop, list(named), True, *named.values())
-    _backward(loop, list(named), *named.values(), states, saved, zeros(0, 0, 0), h, c)
+    _, h, c, *kept = _forward(loop, list(named), False, True, *named.values())
+    _backward(loop, list(named), *named.values(), *kept, zeros(0, 0, 0), h, c)
 
 
 if __name__ == "__main__":

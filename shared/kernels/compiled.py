@@ -10,6 +10,7 @@ summed in order. So the number of cores changes no result.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import types
 from collections.abc import Callable, Sequence
@@ -177,8 +178,8 @@ def _inner_loop(
         x=sequences,
         h0=initial_state[0],
         c0=initial_state[-1],
-        x_weights=_cut(kernel, len(x_masks)),
-        h_weights=_cut(recurrent_kernel, len(h_masks)),
+        x_weights=kernel,
+        h_weights=recurrent_kernel,
         last_weights=last_kernel,
         x_bias=x_bias,
         h_bias=h_bias,
@@ -205,13 +206,6 @@ def _list_masks(masks: Any) -> list[tf.Tensor]:
     return list(masks) if isinstance(masks, list | tuple) else [masks]
 
 
-def _cut(weights: tf.Tensor, masks: int) -> tf.Tensor:
-    """Cut weights (inputs, gates * width) into one block per mask, at least one."""
-    import tensorflow as tf
-
-    return tf.stack(tf.split(weights, masks, axis=1)) if masks > 1 else weights[None]
-
-
 def _run(
     loop: Loop, sequences: bool, keep: bool, **inputs: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -223,6 +217,7 @@ def _run(
         keep: Whether to save what the backward pass needs. Without it, the backward
             pass reads the batch once more.
         **inputs: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
+            Weights and biases are in Keras' form.
 
     Returns:
         The last state, all states (only the last without `sequences`), and both
@@ -245,22 +240,23 @@ def _run(
     @tf.custom_gradient
     def recurrence(*tensors: tf.Tensor) -> tuple:
         arrays = [*tensors, *(inputs[name] for name in names if name not in learned)]
-        states, h, c, saved = call(
-            functools.partial(_forward, loop, names, keep), arrays, 4
+        states, h, c, *kept = call(
+            functools.partial(_forward, loop, names, sequences, keep), arrays, 5
         )
-        states.set_shape((batch, steps, width))
+        states.set_shape((batch, steps if sequences else 0, width))
         h.set_shape((batch, width))
         c.set_shape((batch, width))
 
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
-            values = saved
+            values = kept
             if not keep:
-                again = functools.partial(_forward, loop, names, True)
-                *_, values = call(again, arrays, 4)
+                again = functools.partial(_forward, loop, names, False, True)
+                *_, past, saved = call(again, arrays, 5)
+                values = [past, saved]
             d_states = upstream[2] if sequences else tf.zeros((0, 0, 0), dtype)
             gradients = call(
                 functools.partial(_backward, loop, names),
-                [*arrays, states, values, d_states, upstream[0], upstream[1]],
+                [*arrays, *values, d_states, upstream[0], upstream[1]],
                 len(learned),
             )
             for gradient, tensor in zip(gradients, tensors, strict=True):
@@ -275,29 +271,38 @@ def _run(
 
 
 def _forward(
-    loop: Loop, names: Sequence[str], keep: bool, *arrays: np.ndarray
+    loop: Loop, names: Sequence[str], sequences: bool, keep: bool, *arrays: np.ndarray
 ) -> list[np.ndarray]:
     """Read a batch, its parts in parallel."""
     from shared.kernels import loops
+    from shared.kernels.layout import order_gates, pack, round_up, spread, spread_bias
 
     named = dict(zip(names, arrays, strict=True))
     x, h, c = named["x"], named["h0"].copy(), named["c0"].copy()
     batch, steps, _ = x.shape
-    width = h.shape[1]
-    states = _allocate((batch, steps, width), x.dtype)
-    kept = steps if keep else 0
-    saved = _allocate((batch, kept, loops.SAVED[loop.kind] * width), x.dtype)
+    units = h.shape[1]
+    width, order = round_up(units, x.dtype), order_gates(loop.kind)
+    h_blocks = loops.BLOCKS[loop.kind][3]
+    x_masks, h_masks = _order_masks(named["x_masks"], order), named["h_masks"]
+    x_weights = pack(spread(named["x_weights"], order, width), max(1, len(x_masks)))
+    h_weights = spread(named["h_weights"], range(h_blocks), width)
+    h_weights = pack(h_weights, max(1, len(h_masks)))
+    last_weights = pack(spread(named["last_weights"], (0,), width))
+    bias = spread_bias(loop.kind, named["x_bias"], named["h_bias"], width)
+    states = _allocate((batch, steps if sequences else 0, units), x.dtype)
+    past = _allocate((batch * (steps + 1) * width if keep else 0,), x.dtype)
+    saved = loops.SAVED[loop.kind] * width
+    saved = _allocate((batch * steps * saved if keep else 0,), x.dtype)
 
-    def read(rows: np.ndarray) -> None:
+    def read(place: int, rows: np.ndarray) -> None:
         loops.run_forward(
-            loop.kind, loop.activation, loop.gate_activation, rows, x, named["mask"],
-            named["x_masks"], named["h_masks"], named["last_mask"],
-            named["x_weights"], named["h_weights"], named["last_weights"],
-            named["x_bias"], named["h_bias"], h, c, states, saved,
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width, x,
+            named["mask"], x_masks, h_masks, named["last_mask"], x_weights, h_weights,
+            last_weights, bias, h, c, states, past, saved,
         )  # fmt: skip
 
-    _map(read, _cut_rows(named["mask"], width))
-    return [states, h, c, saved]
+    _map(read, _cut_rows(named["mask"], units))
+    return [states, h, c, past, saved]
 
 
 def _backward(
@@ -305,31 +310,64 @@ def _backward(
 ) -> list[np.ndarray]:
     """Go back over a batch and return the gradients of what is learned."""
     from shared.kernels import loops
-
-    named = dict(zip(names, arrays[: len(names)], strict=True))
-    states, saved, d_states, d_h, d_c = arrays[len(names) :]
-    x, d_h, d_c = named["x"], d_h.copy(), d_c.copy()
-    d_x = _allocate(x.shape, x.dtype)
-    weights = ("x_weights", "h_weights", "last_weights", "x_bias", "h_bias")
-    x_weights_t, h_weights_t = (
-        np.ascontiguousarray(named[name].transpose(0, 2, 1)) for name in weights[:2]
+    from shared.kernels.layout import (
+        gather,
+        order_gates,
+        pack_transposed,
+        round_up,
+        spread,
     )
 
-    def go_back(rows: np.ndarray) -> list[np.ndarray]:
-        sums = [np.zeros_like(named[name]) for name in weights]
+    named = dict(zip(names, arrays[: len(names)], strict=True))
+    past, saved, d_states, d_h, d_c = arrays[len(names) :]
+    x, d_h, d_c = named["x"], d_h.copy(), d_c.copy()
+    features, units = x.shape[2], d_h.shape[1]
+    width, order = round_up(units, x.dtype), order_gates(loop.kind)
+    blocks, gates, first_block, h_blocks = loops.BLOCKS[loop.kind]
+    x_masks, h_masks = _order_masks(named["x_masks"], order), named["h_masks"]
+    x_weights, h_weights, last_weights = (
+        pack_transposed(spread(named[name], gate_order, width), max(1, parts))
+        for name, gate_order, parts in (
+            ("x_weights", order, len(x_masks)),
+            ("h_weights", range(h_blocks), len(h_masks)),
+            ("last_weights", (0,), 1),
+        )
+    )
+    d_x = _allocate(x.shape, x.dtype)
+    last_units = len(named["last_weights"])
+    sizes = (features * gates, units * h_blocks, last_units, blocks)
+
+    def go_back(place: int, rows: np.ndarray) -> list[np.ndarray]:
+        sums = [np.zeros(size * width, x.dtype) for size in sizes]
         loops.run_backward(
-            loop.kind, loop.activation, loop.gate_activation, rows, x, named["mask"],
-            named["x_masks"], named["h_masks"], named["last_mask"], x_weights_t,
-            h_weights_t, named["last_weights"], named["h0"], states, saved, d_states,
-            d_h, d_c, d_x, *sums,
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width, x,
+            named["mask"], x_masks, h_masks, named["last_mask"], x_weights, h_weights,
+            last_weights, past, saved, d_states, d_h, d_c, d_x, *sums,
         )  # fmt: skip
         return sums
 
-    if not len(x):
-        return [d_x, d_h, d_c, *(np.zeros_like(named[name]) for name in weights)]
-    parts = _map(go_back, _cut_rows(named["mask"], d_h.shape[1]))
-    sums = [functools.reduce(np.add, part) for part in zip(*parts, strict=True)]
-    return [d_x, d_h, d_c, *sums]
+    parts = _map(go_back, _cut_rows(named["mask"], units))
+    if not parts:
+        parts = [[np.zeros(size * width, x.dtype) for size in sizes]]
+    d_x_weights, d_h_weights, d_last_weights, d_bias = (
+        functools.reduce(np.add, part) for part in zip(*parts, strict=True)
+    )
+    d_bias = d_bias.reshape(1, blocks, width)
+    return [
+        d_x,
+        d_h,
+        d_c,
+        gather(d_x_weights.reshape(features, gates, width), order, units),
+        gather(d_h_weights.reshape(units, h_blocks, width), range(h_blocks), units),
+        gather(d_last_weights.reshape(-1, 1, width), (0,), last_units),
+        gather(d_bias[:, :gates], order, units)[0],
+        gather(d_bias[:, first_block:], range(h_blocks), units)[0],
+    ]
+
+
+def _order_masks(masks: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return the dropout masks of the inputs in the order of the loop's blocks."""
+    return masks[list(order)] if len(masks) > 1 else masks
 
 
 def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
@@ -342,10 +380,17 @@ def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
 
 
 def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
-    """Do the work on every part, on all cores, the longest part first."""
+    """Do the work on every part, on all cores, the longest part first.
+
+    Args:
+        work: Takes how many rows the earlier parts have, and the rows of the part.
+        parts: From `_cut_rows`.
+    """
+    places = [0, *itertools.accumulate(len(part) for part in parts)]
+    tasks = list(zip(places, parts, strict=False))
     if len(parts) == 1 or count_threads() == 1:
-        return [work(part) for part in parts]
-    waiting = [_pool(count_threads()).submit(work, part) for part in reversed(parts)]
+        return [work(*task) for task in tasks]
+    waiting = [_pool(count_threads()).submit(work, *task) for task in reversed(tasks)]
     return [done.result() for done in reversed(waiting)]
 
 

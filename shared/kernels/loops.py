@@ -2,236 +2,487 @@
 
 One function reads a few rows of a batch from the first step to the last. Another goes
 back and sums the gradients. Rows are independent, so several calls may run in parallel,
-one per core. Three things make it fast:
+one per core. Four things make it fast:
 
+- The products and the equations use the processor's vectors (`products`, `equations`).
 - The weights and the states of a few rows stay in the core's cache.
-- The BLAS library of SciPy projects the inputs of `CHUNK` steps in one product, and
-  sums the gradients of the weights in one product.
+- The inputs of several steps are projected in one product. The gradients of the weights
+  are summed in one product.
 - Steps at which every row is masked are skipped. Any length works without compiling
   again.
 
-Arrays hold float32 or float64. `rows` counts the rows of a call, `width` is the size
-of the state, `gates` is 1 for SimpleRNN, 3 for GRU and 4 for LSTM. The gates are in
-Keras' order: GRU z, r, candidate; LSTM i, f, candidate, o. A dropout mask is the same
-at all steps. There is none, one for all gates or one per gate, and the weights have
-one block or one per gate: (blocks, inputs, gates * width / blocks).
+Arrays hold float32 or float64. The buffers are flat. A row of a buffer has blocks, one
+per gate, in the order of `shared.kernels.equations`. A block is as wide as the state,
+rounded up to whole vectors (`width`); the values beyond the `units` are 0. A dropout
+mask is the same at all steps. There is none, one for all gates or one per gate.
 """
 
 from __future__ import annotations
 
-import math
-
-import numba
 import numpy as np
-from numba.extending import overload
+
+from shared.kernels import equations
+from shared.kernels.products import add_outer, compile_counted, compile_loop, multiply
+from shared.kernels.vectors import count_lanes
 
 SIMPLE_RNN, LSTM, GRU, GRU_RESET_BEFORE = range(4)
-LINEAR, TANH, SIGMOID, RELU = range(4)
 GATES = {SIMPLE_RNN: 1, LSTM: 4, GRU: 3, GRU_RESET_BEFORE: 3}
-SAVED = {SIMPLE_RNN: 0, LSTM: 5, GRU: 4, GRU_RESET_BEFORE: 3}
-"""Values per unit and step that the backward pass needs besides the states."""
-CHUNK = 16  # most steps projected together; more exceed the cache
-QUICK = 1_000_000  # most multiplications that OpenBLAS does without packing
-# Smaller gradients become 0: processors are slow with denormal numbers.
-VANISHED, VANISHED_64 = 1e-20, 1e-290
-
-# Fused products and fast divisions are allowed. NaN must stay visible.
-OPTIONS = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "nsz", "arcp"},
-}
-_compile = numba.njit(**OPTIONS)
-# No function assigns to a slice or picks rows by a list: Numba would also compile how
-# to word the errors of that, which takes it seconds.
-# Without reference counts, which took a third of the time in functions that cut
-# slices. Such a function must not make arrays.
-_compile_uncounted = numba.njit(_nrt=False, **OPTIONS)
+# Per kind: blocks of a row of sums; how many of them the inputs are projected to, from
+# the first on; the first one that the state is projected to, and how many are.
+BLOCKS = ((1, 1, 0, 1), (4, 4, 0, 4), (4, 3, 1, 3), (3, 3, 1, 2))
+SAVED = (0, 5, 4, 3)
+"""Blocks per step that the backward pass needs besides the states."""
+TOGETHER = 256  # rows whose inputs are projected together; more exceed the cache
 
 
-def _tanh(value):
-    """Return tanh(value). Numba compiles the function below in its place."""
+@compile_counted
+def run_forward(
+    kind, activation, gate_activation, rows, place, width, x, mask, x_masks, h_masks,
+    last_mask, x_weights, h_weights, last_weights, bias, h, c, states, past, saved,
+):  # fmt: skip
+    """Read some rows of a batch.
+
+    Args:
+        kind: SIMPLE_RNN, LSTM, GRU or GRU_RESET_BEFORE.
+        activation: Of the candidate: LINEAR, TANH, SIGMOID or RELU.
+        gate_activation: Of the gates.
+        rows: int64, which rows of the batch.
+        place: How many rows the parts of the batch before this one have.
+        width: Units, rounded up to whole vectors.
+        x: (batch, steps, features).
+        mask: bool, (batch, steps); a masked step does not change the state.
+        x_masks: Dropout of the inputs, (0, 1 or gates; batch, features).
+        h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE only for z and r.
+        last_mask: Its dropout mask of the candidate, (batch, units); 1 without dropout.
+        x_weights: Packed, block after block of `x_masks`: (features, gates * width).
+        h_weights: Packed likewise, (units, blocks * width).
+        last_weights: Of GRU_RESET_BEFORE: from the reset state to the candidate,
+            packed, (units, width).
+        bias: (blocks * width,), the first sum.
+        h: (batch, units): state before the first step. Becomes that after the last.
+        c: LSTM's cell state, likewise.
+        states: Output, (batch, steps or 0, units): the state after every step; 0 before
+            the first step that is not masked.
+        past: Output for `run_backward`: the state before every step and after the last,
+            (steps + 1, rows, width) of each part; empty: not kept.
+        saved: Output for `run_backward`, (steps, rows, SAVED * width) of each part.
+    """
+    num, steps, features, units = len(rows), x.shape[1], x.shape[2], h.shape[1]
+    blocks, gates, first_block, h_blocks = BLOCKS[kind]
+    row, keep = blocks * width, len(past) > 0
+    chunk = max(1, TOGETHER // num)
+    begins = np.empty(num, np.int64)
+    first, stop = _find_steps(mask, rows, begins)
+    inputs = np.empty(chunk * num * features, x.dtype)
+    x_dropped = np.empty(len(inputs) if len(x_masks) else 0, x.dtype)
+    h_dropped = np.empty(num * units if len(h_masks) else 0, x.dtype)
+    sums = np.empty(chunk * num * row, x.dtype)
+    cell = np.zeros(num * width, x.dtype)
+    reset = np.zeros(num * width, x.dtype)
+    last = np.zeros(num * width, x.dtype)
+    many = num * width
+    history = past if keep else np.empty(many, x.dtype)
+    values = saved if keep else np.empty(num * SAVED[kind] * width, x.dtype)
+    start_h = place * (steps + 1) * width + first * many if keep else 0
+    start_saved = place * steps * SAVED[kind] * width if keep else 0
+    next_h = many if keep else 0
+    _fill_rows(h, rows, width, history, start_h)
+    if kind == LSTM:
+        _fill_rows(c, rows, width, cell, 0)
+    if kind == GRU_RESET_BEFORE:
+        _fill_rows(last_mask, rows, width, last, 0)
+    now = start_h
+    if states.shape[1]:
+        _clear_steps(states, rows, 0, first)
+    for start in range(first, stop, chunk):
+        size = min(chunk, stop - start)
+        for s in range(size):
+            _read(x, rows, start + s, inputs, s * num * features)
+        _repeat(bias, size * num, sums)
+        _project(
+            inputs, 0, features, features, size * num, rows, x_masks, x_weights,
+            gates * width, sums, 0, row, x_dropped,
+        )  # fmt: skip
+        for s in range(size):
+            t, at = start + s, s * num * row
+            _project(
+                history, now, width, units, num, rows, h_masks, h_weights,
+                h_blocks * width, sums, at + first_block * width, row, h_dropped,
+            )  # fmt: skip
+            at_saved = start_saved + (t * SAVED[kind] * many if keep else 0)
+            _step(
+                kind, activation, gate_activation, rows, t, width, mask, sums, at, row,
+                history, now, now + next_h, cell, values, at_saved, last, last_weights,
+                reset, units,
+            )  # fmt: skip
+            now += next_h
+            if states.shape[1]:
+                _write(history, now, width, begins, states, rows, t)
+    if states.shape[1]:
+        for t in range(stop, steps):
+            _write(history, now, width, begins, states, rows, t)
+    _take_rows(history, now, width, rows, h)
+    if kind == LSTM:
+        _take_rows(cell, 0, width, rows, c)
 
 
-@overload(_tanh)
-def _overload_tanh(value):
-    if value == numba.float64:
-        return lambda value: math.tanh(value)
-
-    def quick(value):
-        # Odd over even polynomial, fitted to tanh on [0, 9] by least squares. The
-        # weights were adjusted until the relative error (2e-8) was the same
-        # everywhere. Beyond 9, tanh rounds to 1.
-        x = np.float32(9) if value > np.float32(9) else value
-        x = np.float32(-9) if x < np.float32(-9) else x
-        s = x * x
-        above = np.float32(1.335465632e-08)
-        above = above * s + np.float32(2.060907743e-05)
-        above = above * s + np.float32(3.495587766e-03)
-        above = above * s + np.float32(1.338102531e-01)
-        above = above * s + np.float32(9.999999794e-01)
-        below = np.float32(7.776555863e-07)
-        below = below * s + np.float32(3.285634276e-04)
-        below = below * s + np.float32(2.587698074e-02)
-        below = below * s + np.float32(4.671434090e-01)
-        below = below * s + np.float32(1)
-        x = x * above / below
-        x = np.float32(1) if x > np.float32(1) else x
-        return np.float32(-1) if x < np.float32(-1) else x
-
-    return quick
-
-
-@_compile_uncounted
-def _activate(kind, values):
-    """Apply an activation to a vector, in place."""
-    zero, half = values.dtype.type(0), values.dtype.type(0.5)
-    if kind == TANH:
-        for j in range(len(values)):
-            values[j] = _tanh(values[j])
-    elif kind == SIGMOID:
-        for j in range(len(values)):
-            values[j] = half + half * _tanh(half * values[j])
-    elif kind == RELU:
-        for j in range(len(values)):
-            values[j] = zero if values[j] < zero else values[j]
-
-
-@_compile_uncounted
-def _backward(kind, gradient, values):
-    """Turn the gradient of activated values into that of their inputs, in place."""
-    zero, one = values.dtype.type(0), values.dtype.type(1)
-    if kind == TANH:
-        for j in range(len(values)):
-            gradient[j] *= one - values[j] * values[j]
-    elif kind == SIGMOID:
-        for j in range(len(values)):
-            gradient[j] *= values[j] * (one - values[j])
-    elif kind == RELU:
-        for j in range(len(values)):
-            gradient[j] = gradient[j] if values[j] > zero else zero
+@compile_loop
+def _step(
+    kind, activation, gate_activation, rows, t, width, mask, sums, at, row, history,
+    now, then, cell, saved, at_saved, last, last_weights, reset, units,
+):  # fmt: skip
+    """Take some rows one step forward."""
+    num, wide = len(rows), SAVED[kind] * width
+    if kind == GRU_RESET_BEFORE:
+        for k in range(num):
+            if mask[rows[k], t]:
+                equations.reset_gru(
+                    (sums, history, last, saved, reset),
+                    (at + k * row, now + k * width, k * width, at_saved + k * wide,
+                     k * width),
+                    width, activation, gate_activation,
+                )  # fmt: skip
+        multiply(
+            reset, 0, width, 1, num, units, last_weights, 0, 0, width, sums, at, row
+        )
+    for k in range(num):
+        a, h, new = at + k * row, now + k * width, then + k * width
+        if not mask[rows[k], t]:
+            if new != h:
+                for j in range(width):
+                    history[new + j] = history[h + j]
+        elif kind == SIMPLE_RNN:
+            equations.step_simple(
+                (sums, history, history), (a, h, new), width, activation,
+                gate_activation,
+            )  # fmt: skip
+        elif kind == LSTM:
+            equations.step_lstm(
+                (sums, history, history, cell, saved),
+                (a, h, new, k * width, at_saved + k * wide), width, activation,
+                gate_activation,
+            )  # fmt: skip
+        elif kind == GRU:
+            equations.step_gru(
+                (sums, history, history, saved), (a, h, new, at_saved + k * wide),
+                width, activation, gate_activation,
+            )  # fmt: skip
+        else:
+            equations.step_reset_gru(
+                (sums, history, history, saved), (a, h, new, at_saved + k * wide),
+                width, activation, gate_activation,
+            )  # fmt: skip
 
 
-@_compile
-def _project(inputs, masks, weights, out, dropped, block):
-    """Write inputs (steps * rows, size) times weights into out (same, gates * width).
+@compile_counted
+def run_backward(
+    kind, activation, gate_activation, rows, place, width, x, mask, x_masks, h_masks,
+    last_mask, x_weights_t, h_weights_t, last_weights_t, past, saved, d_states, d_h,
+    d_c, d_x, d_x_weights, d_h_weights, d_last_weights, d_sums_total,
+):  # fmt: skip
+    """Go back over some rows of a batch that `run_forward` has read.
 
-    The dropout masks, (0, 1 or gates; rows, size), are the same at every step.
-    `dropped` and `block` are buffers for the inputs and for a block of the outputs.
+    Args:
+        kind: As in `run_forward`, like every argument of the same name.
+        activation: As in `run_forward`.
+        gate_activation: As in `run_forward`.
+        rows: As in `run_forward`.
+        place: As in `run_forward`.
+        width: As in `run_forward`.
+        x: As in `run_forward`.
+        mask: As in `run_forward`.
+        x_masks: As in `run_forward`.
+        h_masks: As in `run_forward`.
+        last_mask: As in `run_forward`.
+        x_weights_t: Transposed and packed: (gates * width, features), block after block
+            of `x_masks`; the features are rounded up to whole vectors.
+        h_weights_t: Likewise, (blocks * width, width).
+        last_weights_t: Likewise, (width, width).
+        past: What `run_forward` wrote.
+        saved: What `run_forward` wrote.
+        d_states: Gradient of the loss by every state, (batch, steps or 0, units).
+        d_h: Gradient by the state after the last step, (batch, units). Becomes that
+            by the state before the first.
+        d_c: Gradient by LSTM's cell state, likewise.
+        d_x: Output, (batch, steps, features).
+        d_x_weights: Added to, (features, gates * width), flat like those that follow.
+        d_h_weights: Added to, (units, blocks * width).
+        d_last_weights: Added to, (units, width).
+        d_sums_total: Added to, (blocks * width,): the gradient by the bias.
+    """
+    num, steps, features, units = len(rows), x.shape[1], x.shape[2], d_h.shape[1]
+    blocks, gates, first_block, h_blocks = BLOCKS[kind]
+    row, many = blocks * width, num * width
+    lanes = count_lanes(d_x)
+    in_row = (features + lanes - 1) // lanes * lanes
+    chunk = max(1, TOGETHER // num)
+    begins = np.empty(num, np.int64)
+    first, stop = _find_steps(mask, rows, begins)
+    inputs = np.empty(chunk * num * features, x.dtype)
+    d_inputs = np.empty(chunk * num * in_row, x.dtype)
+    x_dropped = np.empty(len(d_inputs) if len(x_masks) else 0, x.dtype)
+    h_dropped = np.empty(chunk * many if len(h_masks) else 0, x.dtype)
+    d_sums = np.empty(chunk * num * row, x.dtype)
+    d_now = np.empty(many, x.dtype)
+    d_cell = np.zeros(many, x.dtype)
+    last = np.zeros(many, x.dtype)
+    d_reset = np.zeros(many, x.dtype)
+    tiles = np.empty(chunk * num * max(features, units), x.dtype)
+    panel = np.empty(chunk * num * 2 * lanes, x.dtype)
+    reset = np.zeros(chunk * many if kind == GRU_RESET_BEFORE else 0, x.dtype)
+    start_h = place * (steps + 1) * width
+    start_saved = place * steps * SAVED[kind] * width
+    _fill_rows(d_h, rows, width, d_now, 0)
+    if kind == LSTM:
+        _fill_rows(d_c, rows, width, d_cell, 0)
+    if kind == GRU_RESET_BEFORE:
+        _fill_rows(last_mask, rows, width, last, 0)
+    _clear_steps(d_x, rows, 0, first)
+    _clear_steps(d_x, rows, stop, steps)
+    if d_states.shape[1]:
+        for t in range(stop, steps):
+            _add_states(d_states, rows, begins, t, width, d_now)
+    for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
+        size = min(chunk, stop - start)
+        before = start_h + start * many
+        for s in range(size - 1, -1, -1):
+            t, at = start + s, s * num * row
+            if d_states.shape[1]:
+                _add_states(d_states, rows, begins, t, width, d_now)
+            _back(
+                kind, activation, gate_activation, rows, t, width, mask, d_now, d_cell,
+                past, before + s * many, before + (s + 1) * many, saved,
+                start_saved + t * SAVED[kind] * many, d_sums, at, row, last,
+                last_weights_t, d_reset, reset, s * many,
+            )  # fmt: skip
+            _project_back(
+                d_sums, at + first_block * width, row, h_blocks * width, num, rows,
+                h_masks, h_weights_t, d_now, width, units, h_dropped,
+            )  # fmt: skip
+        for s in range(size):
+            _read(x, rows, start + s, inputs, s * num * features)
+        for j in range(size * num * in_row):
+            d_inputs[j] = 0
+        _project_back(
+            d_sums, 0, row, gates * width, size * num, rows, x_masks, x_weights_t,
+            d_inputs, in_row, features, x_dropped,
+        )  # fmt: skip
+        for s in range(size):
+            _write(d_inputs, s * num * in_row, in_row, begins, d_x, rows, start + s)
+        _add_weight_gradient(
+            inputs, 0, features, features, size * num, rows, x_masks, d_sums, 0, row,
+            gates * width, d_x_weights, x_dropped, tiles, panel,
+        )  # fmt: skip
+        _add_weight_gradient(
+            past, before, width, units, size * num, rows, h_masks, d_sums,
+            first_block * width, row, h_blocks * width, d_h_weights, h_dropped, tiles,
+            panel,
+        )  # fmt: skip
+        if kind == GRU_RESET_BEFORE:
+            add_outer(
+                reset, 0, width, units, size * num, d_sums, 0, row, width,
+                d_last_weights, 0, width, tiles, panel,
+            )  # fmt: skip
+        for k in range(size * num):
+            for j in range(row):
+                d_sums_total[j] += d_sums[k * row + j]
+    _take_rows(d_now, 0, width, rows, d_h)
+    if kind == LSTM:
+        _take_rows(d_cell, 0, width, rows, d_c)
+
+
+@compile_loop
+def _back(
+    kind, activation, gate_activation, rows, t, width, mask, d_now, d_cell, past,
+    before, after, saved, at_saved, d_sums, at, row, last, last_weights_t, d_reset,
+    reset, at_reset,
+):  # fmt: skip
+    """Take some rows one step back, without the product with the state's weights."""
+    num, wide = len(rows), SAVED[kind] * width
+    for k in range(num):
+        d, h, new = k * width, before + k * width, after + k * width
+        values, a = at_saved + k * wide, at + k * row
+        if not mask[rows[k], t]:
+            for j in range(row):
+                d_sums[a + j] = 0
+            if kind == GRU_RESET_BEFORE:
+                for j in range(width):
+                    d_reset[d + j] = reset[at_reset + d + j] = 0
+        elif kind == SIMPLE_RNN:
+            equations.back_simple(
+                (d_now, past, d_sums), (d, new, a), width, activation, gate_activation
+            )
+        elif kind == LSTM:
+            equations.back_lstm(
+                (d_now, d_cell, saved, d_sums), (d, d, values, a), width, activation,
+                gate_activation,
+            )  # fmt: skip
+        elif kind == GRU:
+            equations.back_gru(
+                (d_now, past, saved, d_sums), (d, h, values, a), width, activation,
+                gate_activation,
+            )  # fmt: skip
+        else:
+            equations.back_step_reset_gru(
+                (d_now, past, saved, d_sums, d_reset), (d, h, values, a, d), width,
+                activation, gate_activation,
+            )  # fmt: skip
+    if kind == GRU_RESET_BEFORE:
+        multiply(
+            d_sums, at, row, 1, num, width, last_weights_t, 0, 0, width, d_reset, 0,
+            width,
+        )  # fmt: skip
+        for k in range(num):
+            if mask[rows[k], t]:
+                d = k * width
+                equations.back_reset_gru(
+                    (d_now, past, last, saved, d_sums, d_reset, reset),
+                    (d, before + d, d, at_saved + k * wide, at + k * row, d,
+                     at_reset + d),
+                    width, activation, gate_activation,
+                )  # fmt: skip
+
+
+@compile_loop
+def _project(
+    a, a0, a_row, depth, count, rows, masks, weights, columns, sums, at, row, dropped
+):
+    """Add rows of a (count, depth) times weights (depth, columns) to sums.
+
+    The dropout masks, (0, 1 or blocks; batch, depth), are the same at every step.
     """
     if len(masks) == 0:
-        np.dot(inputs, weights[0], out)
+        multiply(
+            a, a0, a_row, 1, count, depth, weights, 0, 0, columns, sums, at, row
+        )  # fmt: skip
         return
+    wide = columns // len(masks)
     for b in range(len(masks)):
-        _drop(inputs, masks, b, dropped)
-        np.dot(dropped, weights[b], block)
-        _put(block, out, b)
+        _drop(a, a0, a_row, depth, count, rows, masks[b], dropped)
+        multiply(
+            dropped, 0, depth, 1, count, depth, weights, b * depth * wide, 0, wide,
+            sums, at + b * wide, row,
+        )  # fmt: skip
 
 
-@_compile
-def _project_back(gradient, masks, weights_t, out, dropped, block):
-    """Turn the gradient of `out` into that of `inputs`; weights are transposed."""
+@compile_loop
+def _project_back(
+    d_sums, at, row, depth, count, rows, masks, weights_t, out, out_row, size, dropped
+):
+    """Add the gradient by what `_project` read to out (count, out_row).
+
+    `size` is its values per row; the others of `out` are for whole vectors.
+    """
     if len(masks) == 0:
-        np.dot(gradient, weights_t[0], out)
+        multiply(
+            d_sums, at, row, 1, count, depth, weights_t, 0, 0, out_row, out, 0, out_row
+        )
         return
+    deep, num = depth // len(masks), len(rows)
     for b in range(len(masks)):
-        _take(gradient, b, block)
-        np.dot(block, weights_t[b], dropped)
-        _add_dropped(dropped, masks, b, out)
+        for j in range(count * out_row):
+            dropped[j] = 0
+        multiply(
+            d_sums, at + b * deep, row, 1, count, deep, weights_t, b * deep * out_row,
+            0, out_row, dropped, 0, out_row,
+        )  # fmt: skip
+        for k in range(count):
+            i = rows[k % num]
+            for j in range(size):
+                out[k * out_row + j] += dropped[k * out_row + j] * masks[b, i, j]
 
 
-@_compile
-def _add_weight_gradient(inputs, masks, gradient, out, dropped, block):
-    """Add the gradient of the weights of `_project` to out (blocks, size, width)."""
+@compile_loop
+def _add_weight_gradient(
+    a, a0, a_row, size, count, rows, masks, d_sums, at, row, columns, out, dropped,
+    tiles, panel,
+):  # fmt: skip
+    """Add the gradient by the weights of `_project` to out (size, columns)."""
     if len(masks) == 0:
-        _add_to(np.dot(inputs.T, gradient), out[0])
+        add_outer(
+            a, a0, a_row, size, count, d_sums, at, row, columns, out, 0, columns, tiles,
+            panel,
+        )  # fmt: skip
         return
+    wide = columns // len(masks)
     for b in range(len(masks)):
-        _drop(inputs, masks, b, dropped)
-        _take(gradient, b, block)
-        _add_to(np.dot(dropped.T, block), out[b])
+        _drop(a, a0, a_row, size, count, rows, masks[b], dropped)
+        add_outer(
+            dropped, 0, size, size, count, d_sums, at + b * wide, row, wide, out,
+            b * wide, columns, tiles, panel,
+        )  # fmt: skip
 
 
-@_compile_uncounted
-def _drop(inputs, masks, b, out):
-    """Write inputs (steps * rows, size) times mask b of each row into out."""
-    rows = masks.shape[1]
-    for start in range(0, len(inputs), rows):
-        for k in range(rows):
-            for j in range(inputs.shape[1]):
-                out[start + k, j] = inputs[start + k, j] * masks[b, k, j]
+@compile_loop
+def _drop(a, a0, a_row, size, count, rows, mask, out):
+    """Write rows of a (count, size) times the mask of each row into out."""
+    num = len(rows)
+    for k in range(count):
+        i = rows[k % num]
+        for j in range(size):
+            out[k * size + j] = a[a0 + k * a_row + j] * mask[i, j]
 
 
-@_compile_uncounted
-def _add_dropped(values, masks, b, out):
-    """Write values (steps * rows, size) times mask b into out; add where b > 0."""
-    rows = masks.shape[1]
-    for start in range(0, len(values), rows):
-        for k in range(rows):
-            if b == 0:
-                for j in range(values.shape[1]):
-                    out[start + k, j] = values[start + k, j] * masks[b, k, j]
-            else:
-                for j in range(values.shape[1]):
-                    out[start + k, j] += values[start + k, j] * masks[b, k, j]
+@compile_loop
+def _repeat(values, count, out):
+    """Copy a row of values `count` times into out."""
+    for k in range(count):
+        for j in range(len(values)):
+            out[k * len(values) + j] = values[j]
 
 
-@_compile_uncounted
-def _put(block, out, b):
-    """Copy block b into its columns of out."""
-    width = block.shape[1]
-    for k in range(len(block)):
-        for j in range(width):
-            out[k, b * width + j] = block[k, j]
-
-
-@_compile_uncounted
-def _take(values, b, out):
-    """Copy the columns of block b into out."""
-    width = out.shape[1]
-    for k in range(len(out)):
-        for j in range(width):
-            out[k, j] = values[k, b * width + j]
-
-
-@_compile_uncounted
-def _add_to(values, out):
-    """Add a matrix to out."""
-    for k in range(len(out)):
-        for j in range(out.shape[1]):
-            out[k, j] += values[k, j]
-
-
-@_compile_uncounted
-def _read(batch, rows, t, out):
+@compile_loop
+def _read(batch, rows, t, out, at):
     """Copy step t of some rows of a batch (batch, steps, values) into out."""
+    size = batch.shape[2]
     for k in range(len(rows)):
         i = rows[k]
-        for j in range(out.shape[1]):
-            out[k, j] = batch[i, t, j]
+        for j in range(size):
+            out[at + k * size + j] = batch[i, t, j]
 
 
-@_compile_uncounted
-def _write(values, begins, batch, rows, t):
+@compile_loop
+def _write(values, at, row, begins, batch, rows, t):
     """Copy values into step t of some rows of a batch, or 0 before a row begins."""
     for k in range(len(rows)):
         i = rows[k]
-        for j in range(values.shape[1]):
-            batch[i, t, j] = values[k, j] if t >= begins[k] else 0
+        if t >= begins[k]:
+            for j in range(batch.shape[2]):
+                batch[i, t, j] = values[at + k * row + j]
+        else:
+            for j in range(batch.shape[2]):
+                batch[i, t, j] = 0
 
 
-@_compile
-def _choose_chunk(rows, features, width, wide):
-    """Return how many steps to project together: CHUNK, or down to half if faster.
+@compile_loop
+def _add_states(d_states, rows, begins, t, width, d_now):
+    """Add the gradient by the states of step t, in rows that have begun."""
+    for k in range(len(rows)):
+        if t >= begins[k]:
+            for j in range(d_states.shape[2]):
+                d_now[k * width + j] += d_states[rows[k], t, j]
 
-    Where even half is not a fast product (`wide` is a block's width), CHUNK is better.
-    """
-    chunk = QUICK // (rows * max(features, width) * wide)
-    return chunk if CHUNK // 2 <= chunk < CHUNK else CHUNK
+
+@compile_loop
+def _fill_rows(values, rows, width, out, at):
+    """Copy some rows of values (batch, units) into out (rows, width), then 0."""
+    units = values.shape[1]
+    for k in range(len(rows)):
+        for j in range(units):
+            out[at + k * width + j] = values[rows[k], j]
+        for j in range(units, width):
+            out[at + k * width + j] = 0
 
 
-@_compile_uncounted
+@compile_loop
+def _take_rows(values, at, width, rows, out):
+    """Copy values (rows, width) into some rows of out (batch, units)."""
+    for k in range(len(rows)):
+        for j in range(out.shape[1]):
+            out[rows[k], j] = values[at + k * width + j]
+
+
+@compile_loop
 def _find_steps(mask, rows, begins):
     """Find which steps are read, and write the first one of each row into begins.
 
@@ -250,463 +501,10 @@ def _find_steps(mask, rows, begins):
     return first, stop
 
 
-@_compile_uncounted
-def _pick(values, rows, out):
-    """Copy some rows of values (all rows, size) into out."""
-    for k in range(len(rows)):
-        for j in range(out.shape[1]):
-            out[k, j] = values[rows[k], j]
-
-
-@_compile_uncounted
-def _put_rows(values, rows, out):
-    """Copy values into some rows of out (all rows, size)."""
-    for k in range(len(rows)):
-        for j in range(values.shape[1]):
-            out[rows[k], j] = values[k, j]
-
-
-@_compile_uncounted
-def _pick_masks(masks, rows, out):
-    """Copy some rows of dropout masks (masks, all rows, size) into out."""
-    for b in range(len(masks)):
-        for k in range(len(rows)):
-            for j in range(out.shape[2]):
-                out[b, k, j] = masks[b, rows[k], j]
-
-
-@_compile_uncounted
-def _clear(values, start):
-    """Set the rows of a matrix to 0, from `start` on."""
-    for k in range(start, len(values)):
-        for j in range(values.shape[1]):
-            values[k, j] = 0
-
-
-@_compile_uncounted
+@compile_loop
 def _clear_steps(batch, rows, start, stop):
     """Set some steps of some rows of a batch (batch, steps, values) to 0."""
     for k in range(len(rows)):
         for t in range(start, stop):
             for j in range(batch.shape[2]):
                 batch[rows[k], t, j] = 0
-
-
-@_compile
-def run_forward(
-    kind,
-    activation,
-    gate_activation,
-    rows,
-    x,
-    mask,
-    x_masks,
-    h_masks,
-    last_mask,
-    x_weights,
-    h_weights,
-    last_weights,
-    x_bias,
-    h_bias,
-    h,
-    c,
-    states,
-    saved,
-):
-    """Read some rows of a batch.
-
-    Args:
-        kind: SIMPLE_RNN, LSTM, GRU or GRU_RESET_BEFORE.
-        activation: Of the candidate: LINEAR, TANH, SIGMOID or RELU.
-        gate_activation: Of the gates.
-        rows: int64, which rows of the batch.
-        x: (batch, steps, features).
-        mask: bool, (batch, steps); a masked step does not change the state.
-        x_masks: Dropout of the inputs, (0, 1 or gates; batch, features).
-        h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE only for z and r.
-        last_mask: Its dropout mask of the candidate, (batch, width); 1 without dropout.
-        x_weights: (blocks, features, gates * width / blocks).
-        h_weights: (blocks, width, gates * width / blocks), without `last_weights`.
-        last_weights: Of GRU_RESET_BEFORE: from the reset state to the candidate,
-            (width, width). Otherwise (0, 0).
-        x_bias: (gates * width,), added to the projected inputs.
-        h_bias: (gates * width,), added to the projected state.
-        h: (batch, width): state before the first step. Becomes that after the last.
-        c: LSTM's cell state, likewise.
-        states: Output, (batch, steps, width): the state after every step; 0 before
-            the first step that is not masked.
-        saved: Output for `run_backward`, (batch, steps or 0, SAVED[kind] * width).
-    """
-    num, steps, features = len(rows), x.shape[1], x.shape[2]
-    width = h.shape[1]
-    keep = saved.shape[1] > 0
-    chunk = _choose_chunk(num, features, width, x_weights.shape[2])
-    begins = np.empty(num, np.int64)
-    first, stop = _find_steps(mask, rows, begins)
-    x_part = np.empty((len(x_masks), num, features), x.dtype)
-    _pick_masks(x_masks, rows, x_part)
-    h_part = np.empty((len(h_masks), num, width), x.dtype)
-    _pick_masks(h_masks, rows, h_part)
-    h_now = np.empty((num, width), x.dtype)
-    _pick(h, rows, h_now)
-    inputs = np.zeros((chunk * num, features), x.dtype)
-    from_x = np.empty((chunk * num, len(x_bias)), x.dtype)
-    from_h = np.empty((num, h_weights.shape[0] * h_weights.shape[2]), x.dtype)
-    values = saved if keep else np.empty((1, 1, 5 * width), x.dtype)
-    x_dropped = np.empty((chunk * num, features), x.dtype)
-    x_block = np.empty((chunk * num, x_weights.shape[2]), x.dtype)
-    h_dropped = np.empty((num, width), x.dtype)
-    h_block = np.empty((num, h_weights.shape[2]), x.dtype)
-    _clear_steps(states, rows, 0, first)
-    for start in range(first, stop, chunk):
-        size = min(chunk, stop - start)
-        for s in range(size):
-            _read(x, rows, start + s, inputs[s * num :])
-        _project(inputs, x_part, x_weights, from_x, x_dropped, x_block)
-        for s in range(size):
-            t = start + s
-            _project(h_now, h_part, h_weights, from_h, h_dropped, h_block)
-            _step(
-                kind, activation, gate_activation, rows, t, mask, from_x[s * num :],
-                from_h, x_bias, h_bias, last_mask, last_weights, h_now, c, values, keep,
-            )  # fmt: skip
-            _write(h_now, begins, states, rows, t)
-    for t in range(stop, steps):
-        _write(h_now, begins, states, rows, t)
-    _put_rows(h_now, rows, h)
-
-
-@_compile_uncounted
-def _step(
-    kind, activation, gate_activation, rows, t, mask, from_x, from_h, x_bias, h_bias,
-    last_mask, last_weights, h_now, c, saved, keep,
-):  # fmt: skip
-    """Take some rows one step forward: updates h_now and c, fills `saved`."""
-    for k in range(len(rows)):
-        i = rows[k]
-        if not mask[i, t]:
-            continue
-        a, b, h = from_x[k], from_h[k], h_now[k]
-        values = saved[i, t] if keep else saved[0, 0]
-        for j in range(len(a)):
-            a[j] += x_bias[j]
-        for j in range(len(b)):
-            b[j] += h_bias[j]
-        if kind == SIMPLE_RNN:
-            for j in range(len(h)):
-                h[j] = a[j] + b[j]
-            _activate(activation, h)
-        elif kind == LSTM:
-            _step_lstm(a, b, activation, gate_activation, h, c[i], values)
-        elif kind == GRU:
-            _step_gru(a, b, activation, gate_activation, h, values)
-        else:
-            _step_gru_reset_before(
-                a, b, activation, gate_activation, h, values, last_mask[i], last_weights
-            )
-
-
-@_compile_uncounted
-def _step_lstm(a, b, activation, gate_activation, h, c, values):
-    """Compute c' = f c + i g, h' = o act(c'); saves i, f, g, o and c."""
-    width = len(h)
-    for j in range(4 * width):
-        values[j] = a[j] + b[j]
-    _activate(gate_activation, values[: 2 * width])
-    _activate(activation, values[2 * width : 3 * width])
-    _activate(gate_activation, values[3 * width : 4 * width])
-    for j in range(width):
-        values[4 * width + j] = c[j]
-        c[j] = values[width + j] * c[j] + values[j] * values[2 * width + j]
-        h[j] = c[j]
-    _activate(activation, h)
-    for j in range(width):
-        h[j] *= values[3 * width + j]
-
-
-@_compile_uncounted
-def _step_gru(a, b, activation, gate_activation, h, values):
-    """Compute n = act(a_n + r b_n), h' = z h + (1 - z) n; saves z, r, n and b_n."""
-    width = len(h)
-    for j in range(2 * width):
-        values[j] = a[j] + b[j]
-    _activate(gate_activation, values[: 2 * width])
-    for j in range(width):
-        product = b[2 * width + j]
-        values[3 * width + j] = product
-        values[2 * width + j] = a[2 * width + j] + values[width + j] * product
-    _activate(activation, values[2 * width : 3 * width])
-    for j in range(width):
-        n = values[2 * width + j]
-        h[j] = n + values[j] * (h[j] - n)
-
-
-@_compile_uncounted
-def _step_gru_reset_before(
-    a, b, activation, gate_activation, h, values, last_mask, last_weights
-):
-    """Compute n = act(a_n + (r h) U), h' = z h + (1 - z) n; saves z, r and n."""
-    width = len(h)
-    for j in range(2 * width):
-        values[j] = a[j] + b[j]
-    _activate(gate_activation, values[: 2 * width])
-    for j in range(width):
-        values[2 * width + j] = a[2 * width + j]
-    for k in range(width):
-        reset = values[width + k] * h[k] * last_mask[k]
-        for j in range(width):
-            values[2 * width + j] += reset * last_weights[k, j]
-    _activate(activation, values[2 * width : 3 * width])
-    for j in range(width):
-        n = values[2 * width + j]
-        h[j] = n + values[j] * (h[j] - n)
-
-
-@_compile
-def run_backward(
-    kind,
-    activation,
-    gate_activation,
-    rows,
-    x,
-    mask,
-    x_masks,
-    h_masks,
-    last_mask,
-    x_weights_t,
-    h_weights_t,
-    last_weights,
-    h0,
-    states,
-    saved,
-    d_states,
-    d_h,
-    d_c,
-    d_x,
-    d_x_weights,
-    d_h_weights,
-    d_last_weights,
-    d_x_bias,
-    d_h_bias,
-):
-    """Go back over some rows of a batch that `run_forward` has read.
-
-    Args:
-        kind: As in `run_forward`, like every argument of the same name.
-        activation: As in `run_forward`.
-        gate_activation: As in `run_forward`.
-        rows: As in `run_forward`.
-        x: As in `run_forward`.
-        mask: As in `run_forward`.
-        x_masks: As in `run_forward`.
-        h_masks: As in `run_forward`.
-        last_mask: As in `run_forward`.
-        x_weights_t: (blocks, gates * width / blocks, features): transposed.
-        h_weights_t: (blocks, gates * width / blocks, width): transposed.
-        last_weights: As in `run_forward`, not transposed.
-        h0: (batch, width): state before the first step.
-        states: What `run_forward` wrote.
-        saved: What `run_forward` wrote.
-        d_states: Gradient of the loss by every state, (batch, steps or 0, width).
-        d_h: Gradient by the state after the last step, (batch, width). Becomes that
-            by the state before the first.
-        d_c: Gradient by LSTM's cell state, likewise.
-        d_x: Output, (batch, steps, features).
-        d_x_weights: Added to; blocks as in `run_forward`, like the other weights.
-        d_h_weights: Added to.
-        d_last_weights: Added to.
-        d_x_bias: Added to, (gates * width,).
-        d_h_bias: Added to.
-    """
-    num, steps, features = len(rows), x.shape[1], x.shape[2]
-    width = h0.shape[1]
-    begins = np.empty(num, np.int64)
-    first, stop = _find_steps(mask, rows, begins)
-    x_part = np.empty((len(x_masks), num, features), x.dtype)
-    _pick_masks(x_masks, rows, x_part)
-    h_part = np.empty((len(h_masks), num, width), x.dtype)
-    _pick_masks(h_masks, rows, h_part)
-    d_now = np.empty((num, width), x.dtype)
-    _pick(d_h, rows, d_now)
-    from_h = h_weights_t.shape[0] * h_weights_t.shape[1]
-    chunk = _choose_chunk(num, features, width, x_weights_t.shape[1])
-    inputs = np.zeros((chunk * num, features), x.dtype)
-    before = np.zeros((chunk * num, width), x.dtype)
-    d_a = np.zeros((chunk * num, len(d_x_bias)), x.dtype)
-    d_b = np.zeros((chunk * num, from_h), x.dtype)
-    d_inputs = np.empty((chunk * num, features), x.dtype)
-    d_before = np.empty((num, width), x.dtype)
-    squashed = np.empty(width, x.dtype)
-    x_dropped = np.empty((chunk * num, features), x.dtype)
-    x_block = np.empty((chunk * num, x_weights_t.shape[1]), x.dtype)
-    h_dropped = np.empty((chunk * num, width), x.dtype)
-    h_block = np.empty((chunk * num, h_weights_t.shape[1]), x.dtype)
-    _clear_steps(d_x, rows, 0, first)
-    _clear_steps(d_x, rows, stop, steps)
-    if d_states.shape[1] > 0:
-        for k in range(num):
-            for t in range(max(stop, begins[k]), steps):
-                for j in range(width):
-                    d_now[k, j] += d_states[rows[k], t, j]
-    for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
-        size = min(chunk, stop - start)
-        for buffer in (inputs, before, d_a, d_b):
-            _clear(buffer, size * num)
-        for s in range(size - 1, -1, -1):
-            t = start + s
-            q = slice(s * num, (s + 1) * num)
-            _read(x, rows, t, inputs[q])
-            _back(
-                kind, activation, gate_activation, rows, begins, t, mask, h0, states,
-                saved, d_states, before[q], d_a[q], d_b[q], d_now, d_c, squashed,
-                last_mask, last_weights, d_last_weights,
-            )  # fmt: skip
-            _project_back(
-                d_b[q], h_part, h_weights_t, d_before, h_dropped[:num], h_block[:num]
-            )
-            _add(d_before, rows, mask, t, d_now)
-        _project_back(d_a, x_part, x_weights_t, d_inputs, x_dropped, x_block)
-        _add_weight_gradient(inputs, x_part, d_a, d_x_weights, x_dropped, x_block)
-        _add_weight_gradient(before, h_part, d_b, d_h_weights, h_dropped, h_block)
-        for s in range(size):
-            _write(d_inputs[s * num :], begins, d_x, rows, start + s)
-        _sum(d_a, d_x_bias)
-        _sum(d_b, d_h_bias)
-    _put_rows(d_now, rows, d_h)
-
-
-@_compile_uncounted
-def _vanished(values):
-    """Return the bound `VANISHED` in the type of the values."""
-    return values.dtype.type(VANISHED if values.itemsize == 4 else VANISHED_64)
-
-
-@_compile_uncounted
-def _add(d_before, rows, mask, t, d_now):
-    """Add the gradient through the state's weights in rows that read step t."""
-    zero, vanished = d_now.dtype.type(0), _vanished(d_now)
-    for k in range(len(rows)):
-        if mask[rows[k], t]:
-            for j in range(d_now.shape[1]):
-                total = d_now[k, j] + d_before[k, j]
-                d_now[k, j] = zero if abs(total) < vanished else total
-
-
-@_compile_uncounted
-def _sum(values, out):
-    """Add all rows to out."""
-    for k in range(len(values)):
-        for j in range(len(out)):
-            out[j] += values[k, j]
-
-
-@_compile_uncounted
-def _back(
-    kind, activation, gate_activation, rows, begins, t, mask, h0, states, saved,
-    d_states, before, d_a, d_b, d_now, d_c, squashed, last_mask, last_weights,
-    d_last_weights,
-):  # fmt: skip
-    """Take some rows one step back: updates d_now and d_c, fills d_a and d_b."""
-    for k in range(len(rows)):
-        i = rows[k]
-        h, d_h, a, b = before[k], d_now[k], d_a[k], d_b[k]
-        if d_states.shape[1] > 0 and t >= begins[k]:
-            for j in range(len(h)):
-                d_h[j] += d_states[i, t, j]
-        if not mask[i, t]:
-            for values in (h, a, b):
-                for j in range(len(values)):
-                    values[j] = 0
-            continue
-        past = states[i, t - 1] if t > begins[k] else h0[i]
-        for j in range(len(h)):
-            h[j] = past[j]
-        values = saved[i, t]
-        if kind == SIMPLE_RNN:
-            _backward(activation, d_h, states[i, t])
-            for j in range(len(h)):
-                a[j] = d_h[j]
-                d_h[j] = 0
-        elif kind == LSTM:
-            _back_lstm(activation, gate_activation, values, d_h, d_c[i], a, squashed)
-        elif kind == GRU:
-            _back_gru(activation, gate_activation, values, h, d_h, a, b)
-        else:
-            _back_gru_reset_before(
-                activation, gate_activation, values, h, d_h, a, last_mask[i],
-                last_weights, d_last_weights,
-            )  # fmt: skip
-        if kind != GRU:
-            for j in range(len(b)):
-                b[j] = a[j]
-
-
-@_compile_uncounted
-def _back_lstm(activation, gate_activation, values, d_h, d_c, d_a, squashed):
-    """Compute the gradients by the gates' sums; d_h becomes 0, d_c becomes f d_c."""
-    width = len(d_h)
-    zero, vanished = d_h.dtype.type(0), _vanished(d_h)
-    for j in range(width):
-        squashed[j] = (
-            values[width + j] * values[4 * width + j]
-            + values[j] * values[2 * width + j]
-        )
-    _activate(activation, squashed)
-    for j in range(width):
-        d_a[3 * width + j] = d_h[j] * squashed[j]
-        d_h[j] *= values[3 * width + j]
-    _backward(activation, d_h, squashed)
-    for j in range(width):
-        total = d_c[j] + d_h[j]
-        d_a[j] = total * values[2 * width + j]
-        d_a[width + j] = total * values[4 * width + j]
-        d_a[2 * width + j] = total * values[j]
-        total *= values[width + j]
-        d_c[j] = zero if abs(total) < vanished else total
-        d_h[j] = 0
-    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])
-    _backward(activation, d_a[2 * width : 3 * width], values[2 * width : 3 * width])
-    _backward(gate_activation, d_a[3 * width :], values[3 * width : 4 * width])
-
-
-@_compile_uncounted
-def _back_gru(activation, gate_activation, values, h, d_h, d_a, d_b):
-    """Compute the gradients by the products with the inputs (d_a) and state (d_b)."""
-    width = len(d_h)
-    for j in range(width):
-        z, n = values[j], values[2 * width + j]
-        d_a[j] = d_h[j] * (h[j] - n)
-        d_a[2 * width + j] = d_h[j] - d_h[j] * z
-        d_h[j] *= z
-    _backward(activation, d_a[2 * width :], values[2 * width : 3 * width])
-    for j in range(width):
-        d_a[width + j] = d_a[2 * width + j] * values[3 * width + j]
-    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])
-    for j in range(2 * width):
-        d_b[j] = d_a[j]
-    for j in range(width):
-        d_b[2 * width + j] = d_a[2 * width + j] * values[width + j]
-
-
-@_compile_uncounted
-def _back_gru_reset_before(
-    activation, gate_activation, values, h, d_h, d_a, last_mask, last_weights,
-    d_last_weights,
-):  # fmt: skip
-    """Compute the gradients by the gates' sums; adds to d_last_weights."""
-    width = len(d_h)
-    for j in range(width):
-        z, n = values[j], values[2 * width + j]
-        d_a[j] = d_h[j] * (h[j] - n)
-        d_a[2 * width + j] = d_h[j] - d_h[j] * z
-        d_h[j] *= z
-    _backward(activation, d_a[2 * width :], values[2 * width : 3 * width])
-    for k in range(width):
-        r, kept = values[width + k], h[k] * last_mask[k]
-        d_reset = d_h.dtype.type(0)
-        for j in range(width):
-            d_reset += last_weights[k, j] * d_a[2 * width + j]
-            d_last_weights[k, j] += r * kept * d_a[2 * width + j]
-        d_a[width + k] = d_reset * kept
-        d_h[k] += d_reset * r * last_mask[k]
-    _backward(gate_activation, d_a[: 2 * width], values[: 2 * width])

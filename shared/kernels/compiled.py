@@ -296,9 +296,10 @@ def _forward(
 
     def read(place: int, rows: np.ndarray) -> None:
         loops.run_forward(
-            loop.kind, loop.activation, loop.gate_activation, rows, place, width, x,
-            named["mask"], x_masks, h_masks, named["last_mask"], x_weights, h_weights,
-            last_weights, bias, h, c, states, past, saved,
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width,
+            x.reshape(-1), x.shape[2], named["mask"], x_masks, h_masks,
+            named["last_mask"], x_weights, h_weights, last_weights, bias, h, c,
+            states.reshape(-1), past, saved,
         )  # fmt: skip
 
     _map(read, _cut_rows(named["mask"], units))
@@ -340,9 +341,10 @@ def _backward(
     def go_back(place: int, rows: np.ndarray) -> list[np.ndarray]:
         sums = [np.zeros(size * width, x.dtype) for size in sizes]
         loops.run_backward(
-            loop.kind, loop.activation, loop.gate_activation, rows, place, width, x,
-            named["mask"], x_masks, h_masks, named["last_mask"], x_weights, h_weights,
-            last_weights, past, saved, d_states, d_h, d_c, d_x, *sums,
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width,
+            x.reshape(-1), features, named["mask"], x_masks, h_masks,
+            named["last_mask"], x_weights, h_weights, last_weights, past, saved,
+            d_states.reshape(-1), d_h, d_c, d_x.reshape(-1), *sums,
         )  # fmt: skip
         return sums
 

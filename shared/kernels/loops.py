@@ -23,7 +23,7 @@ import numpy as np
 
 from shared.kernels import equations
 from shared.kernels.products import add_outer, compile_counted, compile_loop, multiply
-from shared.kernels.vectors import count_lanes
+from shared.kernels.vectors import copy_vector, count_lanes
 
 SIMPLE_RNN, LSTM, GRU, GRU_RESET_BEFORE = range(4)
 GATES = {SIMPLE_RNN: 1, LSTM: 4, GRU: 3, GRU_RESET_BEFORE: 3}
@@ -37,8 +37,9 @@ TOGETHER = 256  # rows whose inputs are projected together; more exceed the cach
 
 @compile_counted
 def run_forward(
-    kind, activation, gate_activation, rows, place, width, x, mask, x_masks, h_masks,
-    last_mask, x_weights, h_weights, last_weights, bias, h, c, states, past, saved,
+    kind, activation, gate_activation, rows, place, width, x, features, mask, x_masks,
+    h_masks, last_mask, x_weights, h_weights, last_weights, bias, h, c, states, past,
+    saved,
 ):  # fmt: skip
     """Read some rows of a batch.
 
@@ -49,7 +50,8 @@ def run_forward(
         rows: int64, which rows of the batch.
         place: How many rows the parts of the batch before this one have.
         width: Units, rounded up to whole vectors.
-        x: (batch, steps, features).
+        x: (batch, steps, features), flat.
+        features: Values of a step of a row.
         mask: bool, (batch, steps); a masked step does not change the state.
         x_masks: Dropout of the inputs, (0, 1 or gates; batch, features).
         h_masks: Dropout of the state, likewise; of GRU_RESET_BEFORE only for z and r.
@@ -61,13 +63,13 @@ def run_forward(
         bias: (blocks * width,), the first sum.
         h: (batch, units): state before the first step. Becomes that after the last.
         c: LSTM's cell state, likewise.
-        states: Output, (batch, steps or 0, units): the state after every step; 0 before
-            the first step that is not masked.
+        states: Output, (batch, steps, units), flat, or empty: the state after every
+            step; 0 before the first step that is not masked.
         past: Output for `run_backward`: the state before every step and after the last,
             (steps + 1, rows, width) of each part; empty: not kept.
         saved: Output for `run_backward`, (steps, rows, SAVED * width) of each part.
     """
-    num, steps, features, units = len(rows), x.shape[1], x.shape[2], h.shape[1]
+    num, steps, units = len(rows), mask.shape[1], h.shape[1]
     blocks, gates, first_block, h_blocks = BLOCKS[kind]
     row, keep = blocks * width, len(past) > 0
     chunk = max(1, TOGETHER // num)
@@ -81,28 +83,30 @@ def run_forward(
     reset = np.zeros(num * width, x.dtype)
     last = np.zeros(num * width, x.dtype)
     many = num * width
-    history = past if keep else np.empty(many, x.dtype)
+    history = past if keep else np.empty((chunk + 1) * many, x.dtype)
     values = saved if keep else np.empty(num * SAVED[kind] * width, x.dtype)
     start_h = place * (steps + 1) * width + first * many if keep else 0
     start_saved = place * steps * SAVED[kind] * width if keep else 0
-    next_h = many if keep else 0
     _fill_rows(h, rows, width, history, start_h)
     if kind == LSTM:
         _fill_rows(c, rows, width, cell, 0)
     if kind == GRU_RESET_BEFORE:
         _fill_rows(last_mask, rows, width, last, 0)
     now = start_h
-    if states.shape[1]:
-        _clear_steps(states, rows, 0, first)
+    _clear_steps(states, rows, steps, units, 0, first)
     for start in range(first, stop, chunk):
         size = min(chunk, stop - start)
-        for s in range(size):
-            _read(x, rows, start + s, inputs, s * num * features)
+        if not keep and start > first:
+            for j in range(many):
+                history[j] = history[now + j]
+            now = 0
+        _read(x, rows, steps, features, start, size, inputs)
         _repeat(bias, size * num, sums)
         _project(
             inputs, 0, features, features, size * num, rows, x_masks, x_weights,
             gates * width, sums, 0, row, x_dropped,
         )  # fmt: skip
+        begin = now
         for s in range(size):
             t, at = start + s, s * num * row
             _project(
@@ -112,15 +116,14 @@ def run_forward(
             at_saved = start_saved + (t * SAVED[kind] * many if keep else 0)
             _step(
                 kind, activation, gate_activation, rows, t, width, mask, sums, at, row,
-                history, now, now + next_h, cell, values, at_saved, last, last_weights,
+                history, now, now + many, cell, values, at_saved, last, last_weights,
                 reset, units,
             )  # fmt: skip
-            now += next_h
-            if states.shape[1]:
-                _write(history, now, width, begins, states, rows, t)
-    if states.shape[1]:
-        for t in range(stop, steps):
-            _write(history, now, width, begins, states, rows, t)
+            now += many
+        _write(history, begin + many, width, begins, states, rows, steps, units, start,
+               size)  # fmt: skip
+    for t in range(stop, steps):
+        _write(history, now, width, begins, states, rows, steps, units, t, 1)
     _take_rows(history, now, width, rows, h)
     if kind == LSTM:
         _take_rows(cell, 0, width, rows, c)
@@ -148,9 +151,8 @@ def _step(
     for k in range(num):
         a, h, new = at + k * row, now + k * width, then + k * width
         if not mask[rows[k], t]:
-            if new != h:
-                for j in range(width):
-                    history[new + j] = history[h + j]
+            for j in range(width):
+                history[new + j] = history[h + j]
         elif kind == SIMPLE_RNN:
             equations.step_simple(
                 (sums, history, history), (a, h, new), width, activation,
@@ -176,9 +178,9 @@ def _step(
 
 @compile_counted
 def run_backward(
-    kind, activation, gate_activation, rows, place, width, x, mask, x_masks, h_masks,
-    last_mask, x_weights_t, h_weights_t, last_weights_t, past, saved, d_states, d_h,
-    d_c, d_x, d_x_weights, d_h_weights, d_last_weights, d_sums_total,
+    kind, activation, gate_activation, rows, place, width, x, features, mask, x_masks,
+    h_masks, last_mask, x_weights_t, h_weights_t, last_weights_t, past, saved, d_states,
+    d_h, d_c, d_x, d_x_weights, d_h_weights, d_last_weights, d_sums_total,
 ):  # fmt: skip
     """Go back over some rows of a batch that `run_forward` has read.
 
@@ -190,6 +192,7 @@ def run_backward(
         place: As in `run_forward`.
         width: As in `run_forward`.
         x: As in `run_forward`.
+        features: As in `run_forward`.
         mask: As in `run_forward`.
         x_masks: As in `run_forward`.
         h_masks: As in `run_forward`.
@@ -200,17 +203,18 @@ def run_backward(
         last_weights_t: Likewise, (width, width).
         past: What `run_forward` wrote.
         saved: What `run_forward` wrote.
-        d_states: Gradient of the loss by every state, (batch, steps or 0, units).
+        d_states: Gradient of the loss by every state, (batch, steps, units), flat; or
+            empty.
         d_h: Gradient by the state after the last step, (batch, units). Becomes that
             by the state before the first.
         d_c: Gradient by LSTM's cell state, likewise.
-        d_x: Output, (batch, steps, features).
+        d_x: Output, (batch, steps, features), flat.
         d_x_weights: Added to, (features, gates * width), flat like those that follow.
         d_h_weights: Added to, (units, blocks * width).
         d_last_weights: Added to, (units, width).
         d_sums_total: Added to, (blocks * width,): the gradient by the bias.
     """
-    num, steps, features, units = len(rows), x.shape[1], x.shape[2], d_h.shape[1]
+    num, steps, units = len(rows), mask.shape[1], d_h.shape[1]
     blocks, gates, first_block, h_blocks = BLOCKS[kind]
     row, many = blocks * width, num * width
     lanes = count_lanes(d_x)
@@ -237,18 +241,19 @@ def run_backward(
         _fill_rows(d_c, rows, width, d_cell, 0)
     if kind == GRU_RESET_BEFORE:
         _fill_rows(last_mask, rows, width, last, 0)
-    _clear_steps(d_x, rows, 0, first)
-    _clear_steps(d_x, rows, stop, steps)
-    if d_states.shape[1]:
-        for t in range(stop, steps):
-            _add_states(d_states, rows, begins, t, width, d_now)
+    d_after = np.empty(chunk * many if len(d_states) else 0, x.dtype)
+    _clear_steps(d_x, rows, steps, features, 0, first)
+    _clear_steps(d_x, rows, steps, features, stop, steps)
+    for t in range(stop, steps):
+        _read_states(d_states, rows, begins, steps, units, t, 1, width, d_after)
+        _add_states(d_after, 0, d_now)
     for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
         size = min(chunk, stop - start)
         before = start_h + start * many
+        _read_states(d_states, rows, begins, steps, units, start, size, width, d_after)
         for s in range(size - 1, -1, -1):
             t, at = start + s, s * num * row
-            if d_states.shape[1]:
-                _add_states(d_states, rows, begins, t, width, d_now)
+            _add_states(d_after, s * many, d_now)
             _back(
                 kind, activation, gate_activation, rows, t, width, mask, d_now, d_cell,
                 past, before + s * many, before + (s + 1) * many, saved,
@@ -259,16 +264,14 @@ def run_backward(
                 d_sums, at + first_block * width, row, h_blocks * width, num, rows,
                 h_masks, h_weights_t, d_now, width, units, h_dropped,
             )  # fmt: skip
-        for s in range(size):
-            _read(x, rows, start + s, inputs, s * num * features)
+        _read(x, rows, steps, features, start, size, inputs)
         for j in range(size * num * in_row):
             d_inputs[j] = 0
         _project_back(
             d_sums, 0, row, gates * width, size * num, rows, x_masks, x_weights_t,
             d_inputs, in_row, features, x_dropped,
         )  # fmt: skip
-        for s in range(size):
-            _write(d_inputs, s * num * in_row, in_row, begins, d_x, rows, start + s)
+        _write(d_inputs, 0, in_row, begins, d_x, rows, steps, features, start, size)
         _add_weight_gradient(
             inputs, 0, features, features, size * num, rows, x_masks, d_sums, 0, row,
             gates * width, d_x_weights, x_dropped, tiles, panel,
@@ -425,42 +428,81 @@ def _drop(a, a0, a_row, size, count, rows, mask, out):
 
 @compile_loop
 def _repeat(values, count, out):
-    """Copy a row of values `count` times into out."""
+    """Copy a row of whole vectors `count` times into out."""
     for k in range(count):
-        for j in range(len(values)):
-            out[k * len(values) + j] = values[j]
+        for j in range(0, len(values), count_lanes(out)):
+            copy_vector(values, j, out, k * len(values) + j)
 
 
 @compile_loop
-def _read(batch, rows, t, out, at):
-    """Copy step t of some rows of a batch (batch, steps, values) into out."""
-    size = batch.shape[2]
-    for k in range(len(rows)):
-        i = rows[k]
-        for j in range(size):
-            out[at + k * size + j] = batch[i, t, j]
+def _copy(values, at, size, out, to):
+    """Copy values into out."""
+    lanes = count_lanes(out)
+    whole = size - size % lanes
+    for j in range(0, whole, lanes):
+        copy_vector(values, at + j, out, to + j)
+    for j in range(whole, size):
+        out[to + j] = values[at + j]
 
 
 @compile_loop
-def _write(values, at, row, begins, batch, rows, t):
-    """Copy values into step t of some rows of a batch, or 0 before a row begins."""
+def _read(batch, rows, steps, values, start, size, out):
+    """Copy some steps of some rows of a batch into out (size, rows, values).
+
+    `batch` is flat: (batch, steps, values).
+    """
     for k in range(len(rows)):
-        i = rows[k]
-        if t >= begins[k]:
-            for j in range(batch.shape[2]):
-                batch[i, t, j] = values[at + k * row + j]
-        else:
-            for j in range(batch.shape[2]):
-                batch[i, t, j] = 0
+        place = (rows[k] * steps + start) * values
+        for s in range(size):
+            _copy(batch, place + s * values, values, out, (s * len(rows) + k) * values)
 
 
 @compile_loop
-def _add_states(d_states, rows, begins, t, width, d_now):
-    """Add the gradient by the states of step t, in rows that have begun."""
+def _write(values, at, row, begins, batch, rows, steps, size, start, count):
+    """Copy values (count, rows, row) into some steps of some rows of a batch.
+
+    `batch` is flat: (batch, steps, size), or empty. It gets 0 before a row begins.
+    """
+    if len(batch) == 0:
+        return
     for k in range(len(rows)):
-        if t >= begins[k]:
-            for j in range(d_states.shape[2]):
-                d_now[k * width + j] += d_states[rows[k], t, j]
+        place = (rows[k] * steps + start) * size
+        for s in range(count):
+            to = place + s * size
+            if start + s >= begins[k]:
+                _copy(values, at + (s * len(rows) + k) * row, size, batch, to)
+            else:
+                for j in range(size):
+                    batch[to + j] = 0
+
+
+@compile_loop
+def _read_states(d_states, rows, begins, steps, units, start, size, width, out):
+    """Copy gradients of some steps of some rows into out (size, rows, width).
+
+    `d_states` is flat: (batch, steps, units), or empty. Steps before a row begins have
+    no gradient.
+    """
+    if len(d_states) == 0:
+        return
+    for k in range(len(rows)):
+        place = (rows[k] * steps + start) * units
+        for s in range(size):
+            to = (s * len(rows) + k) * width
+            for j in range(units if start + s < begins[k] else 0):
+                out[to + j] = 0
+            for j in range(units, width):
+                out[to + j] = 0
+            if start + s >= begins[k]:
+                _copy(d_states, place + s * units, units, out, to)
+
+
+@compile_loop
+def _add_states(d_after, at, d_now):
+    """Add the gradient by the states after a step, unless there is none."""
+    if len(d_after):
+        for j in range(len(d_now)):
+            d_now[j] += d_after[at + j]
 
 
 @compile_loop
@@ -502,9 +544,14 @@ def _find_steps(mask, rows, begins):
 
 
 @compile_loop
-def _clear_steps(batch, rows, start, stop):
-    """Set some steps of some rows of a batch (batch, steps, values) to 0."""
+def _clear_steps(batch, rows, steps, size, start, stop):
+    """Set some steps of some rows of a batch (batch, steps, size) to 0.
+
+    `batch` is flat, or empty.
+    """
+    if len(batch) == 0:
+        return
     for k in range(len(rows)):
-        for t in range(start, stop):
-            for j in range(batch.shape[2]):
-                batch[rows[k], t, j] = 0
+        place = rows[k] * steps * size
+        for j in range(place + start * size, place + stop * size):
+            batch[j] = 0

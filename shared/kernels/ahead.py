@@ -25,9 +25,11 @@ from shared.core.environment import PROJECT
 from shared.core.files import hash_file, write_whole
 from shared.core.signals import WORKER, end_with_parent
 
-LOOPS = Path(__file__).with_name("loops.py")
-COMPILED = "loops.run_*.nb[ic]"
+LOOP = Path(__file__).with_name("loop")
+COMPILED = "*.run_*.nb[ic]"
 """Numba's files of the two functions that are called; they hold all others."""
+SOURCES = "sources.sha256"
+"""Beside them: the hash of the files that they were compiled from."""
 LONGEST = 600  # seconds to wait for the process
 
 _started: list[subprocess.Popen] = []
@@ -38,13 +40,13 @@ def start_compiling() -> None:
 
     The process ends with this one, however this one ends.
     """
-    folder = LOOPS.parent / "__pycache__"
+    folder = LOOP / "__pycache__"
     if (
         _started
         or os.environ.get("NUMBA_CACHE_DIR")
         or os.environ.get("NUMBA_DISABLE_JIT")
-        or any(folder.glob("loops.run_backward-*.nbi"))
-        or not os.access(LOOPS.parent, os.W_OK)
+        or (any(folder.glob("*.run_backward-*.nbi")) and _is_current(folder))
+        or not os.access(LOOP, os.W_OK)
     ):
         return
     with contextlib.suppress(OSError):  # no second process: compile in this one
@@ -81,13 +83,15 @@ def compile_loop() -> None:
     import numba
     from filelock import FileLock
 
-    from shared.kernels import loops
+    from shared.kernels.loop.backward import run_backward
+    from shared.kernels.loop.forward import run_forward
 
-    functions = (loops.run_forward, loops.run_backward)
-    folder = Path(functions[0].stats.cache_path)
+    functions = (run_forward, run_backward)
+    folder = Path(run_forward.stats.cache_path)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"kernels/loops-{_hash_surroundings(numba.__version__)}.npz"
     with FileLock(folder / "loops.lock"):  # one process compiles, the others wait
+        forget_other_code(folder)
         if not any(folder.glob(COMPILED)):
             read_cached(name, lambda files: _write_files(folder, files))
         _call_loop()
@@ -101,12 +105,43 @@ def compile_loop() -> None:
             )
 
 
+def forget_other_code(folder: Path) -> None:
+    """Remove what was compiled from another version of the loop's files.
+
+    Numba itself looks only at the file of the function that is called.
+
+    Args:
+        folder: Where Numba keeps what it compiled.
+    """
+    if not _is_current(folder):
+        with contextlib.suppress(OSError):  # then Numba cannot write there either
+            for path in folder.glob(COMPILED):
+                path.unlink(missing_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / SOURCES).write_text(hash_sources())
+
+
+def _is_current(folder: Path) -> bool:
+    """Return whether what is compiled in a folder is of the present code."""
+    try:
+        return (folder / SOURCES).read_text() == hash_sources()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def hash_sources() -> str:
+    """Return a hash of all files of the loop."""
+    return hashlib.sha256(
+        "".join(hash_file(path) for path in sorted(LOOP.glob("*.py"))).encode()
+    ).hexdigest()
+
+
 def _hash_surroundings(version: str) -> str:
     """Return a hash of what the compiled code depends on, 20 digits."""
     from llvmlite import __version__, binding
 
     facts = [
-        hash_file(LOOPS), version, __version__, platform.python_version(),
+        hash_sources(), version, __version__, platform.python_version(),
         platform.machine(), binding.get_host_cpu_name(),
         binding.get_host_cpu_features().flatten(),
     ]  # fmt: skip
@@ -123,8 +158,8 @@ def _write_files(folder: Path, files: dict[str, np.ndarray]) -> None:
 
 def _call_loop() -> None:
     """Run both functions on one tiny batch, with the types of every batch."""
-    from shared.kernels.compiled import Loop, _backward, _forward
-    from shared.kernels.loops import GRU
+    from shared.kernels.loop.kinds import GRU
+    from shared.kernels.parts import Loop, go_back, read_batch
 
     def zeros(*shape: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
@@ -137,8 +172,8 @@ def _call_loop() -> None:
         "mask": np.ones((1, 3), bool), "x_masks": zeros(0, 1, 0),
         "h_masks": zeros(0, 1, 0), "last_mask": zeros(0, 0),
     }  # fmt: skip
-    _, h, c, *kept = _forward(loop, list(named), False, True, *named.values())
-    _backward(loop, list(named), *named.values(), *kept, zeros(0, 0, 0), h, c)
+    _, h, c, *kept = read_batch(loop, list(named), False, True, *named.values())
+    go_back(loop, list(named), *named.values(), *kept, zeros(0, 0, 0), h, c)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import random
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,8 @@ import numpy as np
 from shared.core.cache import read_cached, write_cached
 from shared.core.context import Jit
 from shared.core.environment import describe_machine
-from shared.core.files import hash_file
 from shared.core.flags import resolve_config
-from shared.kernels.ahead import start_compiling
+from shared.kernels.ahead import hash_sources, start_compiling
 from shared.kernels.compiled import (
     find_problem,
     use_compiled_loop,
@@ -140,7 +138,7 @@ def choose_kernel(
         names.remove("compiled")
     facts = describe_machine() | {
         "choices": {name: CHOICES[name] for name in names},
-        "loops": hash_file(Path(__file__).with_name("loops.py")),
+        "loop": hash_sources(),
         "layers": [
             [
                 type(layer).__name__,

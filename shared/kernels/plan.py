@@ -103,7 +103,7 @@ class LayerPlan:
         layer: Its name.
         kind: `SimpleRNN`, `LSTM` or `GRU`.
         path: `cuDNN`, `loop` (Keras' while loop over the steps), `unrolled`, or
-            `compiled` (the suite's own loop, `shared.kernels.loops`).
+            `compiled` (the suite's own loop, `shared.kernels.loop`).
         xla: Whether the training step is compiled by XLA.
         requested: Implementation requested; None for SimpleRNN.
         implementation: The one that runs; None for SimpleRNN and on cuDNN.

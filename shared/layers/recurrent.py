@@ -48,7 +48,7 @@ Kernel = Literal["default", "auto", "keras", "compiled"]
 
 USE_CUDNN = {"auto": "auto", "on": True, "off": False}
 COMPILED_ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
-"""Activations of the suite's own loop, numbered as in `shared.kernels.loops`."""
+"""Activations of the suite's own loop, numbered as in `shared.kernels.loop`."""
 
 RARE = re.compile(
     "activation|bias|_initializer|_regularizer|_constraint|unroll|reset_after"

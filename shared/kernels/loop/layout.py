@@ -1,4 +1,4 @@
-"""How weights and biases lie in memory for the loop of `shared.kernels.loops`.
+"""How weights and biases lie in memory for the loop of `shared.kernels.loop`.
 
 Keras keeps the gates side by side, (inputs, gates * units), in its own order. The loop
 wants each gate as wide as whole vectors, in the order of its equations, and packed into
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.kernels.loops import BLOCKS, GATES, GRU, GRU_RESET_BEFORE
-from shared.kernels.vectors import count_bits
+from shared.kernels.loop.kinds import BLOCKS, GATES, GRU, GRU_RESET_BEFORE
+from shared.kernels.loop.vectors import count_bits
 
 CANDIDATE_FIRST = (2, 0, 1)  # from Keras' z, r, candidate
 
@@ -55,8 +55,9 @@ def gather(wide: np.ndarray, order: Sequence[int], units: int) -> np.ndarray:
         order: As in `spread`.
         units: Values of a gate to keep.
     """
-    gates = np.argsort(order)
-    return wide[:, gates, :units].reshape(len(wide), len(order) * units)
+    if tuple(order) == CANDIDATE_FIRST:
+        wide = wide[:, (1, 2, 0)]
+    return wide[:, :, :units].reshape(len(wide), len(order) * units)
 
 
 def spread_bias(
@@ -87,8 +88,10 @@ def pack(weights: np.ndarray, parts: int = 1) -> np.ndarray:
     for first in range(0, weights.shape[1], columns):
         block = weights[:, first : first + columns]
         panels = block[:, :whole].reshape(depth, -1, panel).transpose(1, 0, 2)
-        pieces += [panels.reshape(-1), block[:, whole:].reshape(-1)]
-    return np.concatenate(pieces)
+        pieces.append(panels.reshape(-1))
+        if whole < columns:
+            pieces.append(block[:, whole:].reshape(-1))
+    return np.concatenate(pieces) if pieces[1:] else pieces[0]
 
 
 def pack_transposed(weights: np.ndarray, parts: int = 1) -> np.ndarray:
@@ -106,5 +109,7 @@ def pack_transposed(weights: np.ndarray, parts: int = 1) -> np.ndarray:
     if width > len(weights):
         more = np.zeros((width - len(weights), weights.shape[1]), weights.dtype)
         weights = np.concatenate([weights, more])
+    if parts == 1:
+        return pack(np.ascontiguousarray(weights.T))
     blocks = np.split(weights, parts, axis=1)
     return np.concatenate([pack(np.ascontiguousarray(block.T)) for block in blocks])

@@ -11,13 +11,11 @@ apart its rows are.
 from __future__ import annotations
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from shared.kernels.vectors import (
+from shared.kernels.loop.vectors import (
     FUSED,
     copy_vector,
     count_bits,
@@ -85,7 +83,9 @@ def _make_tile(rows: int, vectors: int):
                     strict=True,
                 )
             )
-            starts = [builder.add(a0, builder.mul(a_row, count(i))) for i in range(rows)]
+            starts = [
+                builder.add(a0, builder.mul(a_row, count(i))) for i in range(rows)
+            ]
             targets = [
                 address(
                     c,

@@ -9,7 +9,7 @@ projected state. GRU that resets before the product has no last block. A row of
 
 from __future__ import annotations
 
-from shared.kernels.vectors import Row, VectorLoop, vector_loop
+from shared.kernels.loop.vector_loop import Row, VectorLoop, vector_loop
 
 
 @vector_loop
@@ -69,9 +69,7 @@ def back_simple(loop: VectorLoop, d_h: Row, after: Row, d_sums: Row) -> None:
 
 
 @vector_loop
-def back_lstm(
-    loop: VectorLoop, d_h: Row, d_cell: Row, saved: Row, d_sums: Row
-) -> None:
+def back_lstm(loop: VectorLoop, d_h: Row, d_cell: Row, saved: Row, d_sums: Row) -> None:
     """Go one step back; d_h becomes 0, d_cell becomes f d_c."""
     i, f, g, o, c = (saved[block] for block in range(5))
     squashed = loop.act(f * c + i * g)

@@ -1,0 +1,206 @@
+"""Run the compiled loop on the arrays of a batch, its parts in parallel.
+
+The batch is cut into parts of `ROWS` rows, whatever the number of cores, and the
+gradients of the parts are summed in order. So the number of cores changes no result.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.core.environment import count_threads
+from shared.kernels.loop import kinds
+
+ROWS = 16  # rows per call: enough for fast products, few enough for the cache
+WIDE = 128  # units; above it a call reads WIDE_ROWS: the weights exceed the cache
+WIDE_ROWS = 64  # at most
+ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the compiled loop must know about a layer.
+
+    Attributes:
+        kind: Number of the cell in `shared.kernels.loop`.
+        activation: Number of the candidate's activation.
+        gate_activation: Number of the gates' activation.
+    """
+
+    kind: int
+    activation: int
+    gate_activation: int
+
+
+def read_batch(
+    loop: Loop, names: Sequence[str], sequences: bool, keep: bool, *arrays: np.ndarray
+) -> list[np.ndarray]:
+    """Read a batch, its parts in parallel.
+
+    Args:
+        loop: What to run.
+        names: Of the arrays.
+        sequences: Whether to return the states of all steps.
+        keep: Whether to save what `go_back` needs.
+        *arrays: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
+            Weights and biases are in Keras' form.
+
+    Returns:
+        The states (batch, steps or 0, units), both states after the last step, and the
+        two buffers that `go_back` needs.
+    """
+    from shared.kernels.loop.forward import run_forward
+    from shared.kernels.loop.layout import (
+        order_gates,
+        pack,
+        round_up,
+        spread,
+        spread_bias,
+    )
+
+    named = dict(zip(names, arrays, strict=True))
+    x, h, c = named["x"], named["h0"].copy(), named["c0"].copy()
+    batch, steps, _ = x.shape
+    units = h.shape[1]
+    width, order = round_up(units, x.dtype), order_gates(loop.kind)
+    h_blocks = kinds.BLOCKS[loop.kind][3]
+    x_masks, h_masks = _order_masks(named["x_masks"], order), named["h_masks"]
+    x_weights = pack(spread(named["x_weights"], order, width), max(1, len(x_masks)))
+    h_weights = spread(named["h_weights"], range(h_blocks), width)
+    h_weights = pack(h_weights, max(1, len(h_masks)))
+    last_weights = pack(spread(named["last_weights"], (0,), width))
+    bias = spread_bias(loop.kind, named["x_bias"], named["h_bias"], width)
+    states = _allocate((batch, steps if sequences else 0, units), x.dtype)
+    past = _allocate((batch * (steps + 1) * width if keep else 0,), x.dtype)
+    saved = kinds.SAVED[loop.kind] * width
+    saved = _allocate((batch * steps * saved if keep else 0,), x.dtype)
+
+    def read(place: int, rows: np.ndarray) -> None:
+        run_forward(
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width,
+            x.reshape(-1), x.shape[2], named["mask"], x_masks, h_masks,
+            named["last_mask"], x_weights, h_weights, last_weights, bias, h, c,
+            states.reshape(-1), past, saved,
+        )  # fmt: skip
+
+    _map(read, _cut_rows(named["mask"], units))
+    return [states, h, c, past, saved]
+
+
+def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.ndarray]:
+    """Go back over a batch.
+
+    Args:
+        loop: As in `read_batch`.
+        names: As in `read_batch`.
+        *arrays: As in `read_batch`. Then both buffers, and the gradients by the states
+            and by both states after the last step.
+
+    Returns:
+        Gradients by x, h0, c0, x_weights, h_weights, last_weights, x_bias and h_bias.
+    """
+    from shared.kernels.loop.backward import run_backward
+    from shared.kernels.loop.layout import (
+        gather,
+        order_gates,
+        pack_transposed,
+        round_up,
+        spread,
+    )
+
+    named = dict(zip(names, arrays[: len(names)], strict=True))
+    past, saved, d_states, d_h, d_c = arrays[len(names) :]
+    x, d_h, d_c = named["x"], d_h.copy(), d_c.copy()
+    features, units = x.shape[2], d_h.shape[1]
+    width, order = round_up(units, x.dtype), order_gates(loop.kind)
+    blocks, gates, first_block, h_blocks = kinds.BLOCKS[loop.kind]
+    x_masks, h_masks = _order_masks(named["x_masks"], order), named["h_masks"]
+    x_weights, h_weights, last_weights = (
+        pack_transposed(spread(named[name], gate_order, width), max(1, parts))
+        for name, gate_order, parts in (
+            ("x_weights", order, len(x_masks)),
+            ("h_weights", range(h_blocks), len(h_masks)),
+            ("last_weights", (0,), 1),
+        )
+    )
+    d_x = _allocate(x.shape, x.dtype)
+    last_units = len(named["last_weights"])
+    sizes = (features * gates, units * h_blocks, last_units, blocks)
+
+    def back(place: int, rows: np.ndarray) -> list[np.ndarray]:
+        sums = [np.zeros(size * width, x.dtype) for size in sizes]
+        run_backward(
+            loop.kind, loop.activation, loop.gate_activation, rows, place, width,
+            x.reshape(-1), features, named["mask"], x_masks, h_masks,
+            named["last_mask"], x_weights, h_weights, last_weights, past, saved,
+            d_states.reshape(-1), d_h, d_c, d_x.reshape(-1), *sums,
+        )  # fmt: skip
+        return sums
+
+    parts = _map(back, _cut_rows(named["mask"], units))
+    if not parts:
+        parts = [[np.zeros(size * width, x.dtype) for size in sizes]]
+    d_x_weights, d_h_weights, d_last_weights, d_bias = (
+        functools.reduce(np.add, part) for part in zip(*parts, strict=True)
+    )
+    d_bias = d_bias.reshape(1, blocks, width)
+    return [
+        d_x,
+        d_h,
+        d_c,
+        gather(d_x_weights.reshape(features, gates, width), order, units),
+        gather(d_h_weights.reshape(units, h_blocks, width), range(h_blocks), units),
+        gather(d_last_weights.reshape(-1, 1, width), (0,), last_units),
+        gather(d_bias[:, :gates], order, units)[0],
+        gather(d_bias[:, first_block:], range(h_blocks), units)[0],
+    ]
+
+
+def _order_masks(masks: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return the dropout masks of the inputs in the order of the loop's blocks."""
+    return masks[list(order)] if len(masks) > 1 else masks
+
+
+def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
+    """Cut the rows of a batch into parts; rows of similar length share a part."""
+    order = np.argsort(mask.sum(1), kind="stable")
+    rows = ROWS
+    if width > WIDE:  # two parts at least, one for each of two cores
+        rows = min(max(math.ceil(len(order) / 2), ROWS), WIDE_ROWS)
+    return [order[start : start + rows] for start in range(0, len(order), rows)]
+
+
+def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
+    """Do the work on every part, on all cores, the longest part first.
+
+    Args:
+        work: Takes how many rows the earlier parts have, and the rows of the part.
+        parts: From `_cut_rows`.
+    """
+    places = [0, *itertools.accumulate(len(part) for part in parts)]
+    tasks = list(zip(places, parts, strict=False))
+    if len(parts) == 1 or count_threads() == 1:
+        return [work(*task) for task in tasks]
+    waiting = [_pool(count_threads()).submit(work, *task) for task in reversed(tasks)]
+    return [done.result() for done in reversed(waiting)]
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the pool of threads of this process."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="loop")
+
+
+def _allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array that TensorFlow uses without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)

@@ -19,8 +19,9 @@ from shared.kernels.compiled import find_problem
 assert find_problem() == "", find_problem()
 """
 COUNT = """
-from shared.kernels import loops
-for function in (loops.run_forward, loops.run_backward):
+from shared.kernels.loop.backward import run_backward
+from shared.kernels.loop.forward import run_forward
+for function in (run_forward, run_backward):
     print(sum(function.stats.cache_misses.values()), end=" ")
 """
 
@@ -75,22 +76,41 @@ def started(monkeypatch):
 
 
 def test_it_starts_once_and_only_if_nothing_is_compiled(started, tmp_path, monkeypatch):
-    monkeypatch.setattr(ahead, "LOOPS", tmp_path / "loops.py")
+    monkeypatch.setattr(ahead, "LOOP", tmp_path)
     ahead.start_compiling()
     ahead.start_compiling()
     assert len(started) == 1
     monkeypatch.setattr(ahead, "_started", [])
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "loops.run_backward-1.py311.nbi").write_bytes(b"")
+    folder = tmp_path / "__pycache__"
+    ahead.forget_other_code(folder)
+    (folder / "backward.run_backward-1.py311.nbi").write_bytes(b"")
     ahead.start_compiling()
     assert len(started) == 1
+
+
+def test_code_of_older_files_is_compiled_again(started, tmp_path, monkeypatch):
+    """Numba looks only at the file of the function that is called."""
+    monkeypatch.setattr(ahead, "LOOP", tmp_path)
+    source, folder = tmp_path / "products.py", tmp_path / "__pycache__"
+    source.write_text("old")
+    ahead.forget_other_code(folder)
+    compiled = folder / "backward.run_backward-1.py311.nbi"
+    compiled.write_bytes(b"")
+    ahead.forget_other_code(folder)
+    assert compiled.exists()
+    source.write_text("new")
+    ahead.start_compiling()
+    assert len(started) == 1
+    ahead.forget_other_code(folder)
+    assert not compiled.exists()
+    ahead.forget_other_code(folder)
 
 
 def test_no_process_can_be_started(monkeypatch, tmp_path, started):
     def fail(*_, **__):
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(ahead, "LOOPS", tmp_path / "loops.py")
+    monkeypatch.setattr(ahead, "LOOP", tmp_path)
     monkeypatch.setattr(ahead.subprocess, "Popen", fail)
     ahead.start_compiling()
     ahead.wait_for_compiling()
@@ -106,16 +126,15 @@ def test_a_process_that_hangs_is_ended(monkeypatch):
 
 
 def test_it_ends_with_the_process_that_started_it(tmp_path):
-    (tmp_path / "loops.py").write_text("")
     script = (
         "import os, sys; from pathlib import Path; from shared.kernels import ahead\n"
-        "ahead.LOOPS = Path(sys.argv[1]); ahead.start_compiling()\n"
+        "ahead.LOOP = Path(sys.argv[1]); ahead.start_compiling()\n"
         "print(ahead._started[0].pid, flush=True); os._exit(130)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment["RNN_RECIPES_CACHE"] = str(tmp_path / "cache")
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "loops.py")],
+        [sys.executable, "-c", script, str(tmp_path)],
         cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     number = int(done.stdout)

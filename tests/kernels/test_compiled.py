@@ -10,7 +10,7 @@ from keras import layers
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from shared.core.environment import THREADS
-from shared.kernels import compiled, loops
+from shared.kernels import parts
 from shared.kernels.compiled import use_compiled_loop, use_keras_loop
 
 BATCH, STEPS, FEATURES, UNITS = 19, 18, 5, 6
@@ -190,7 +190,7 @@ def test_an_empty_batch_and_a_mask_of_numbers_work():
 @pytest.mark.parametrize("cell", CELLS)
 def test_wide_layers_and_large_batches_have_other_parts(cell):
     x = draw("float32", 70, 18, 40)
-    layer = make_layer(cell, "float32", x, units=compiled.WIDE + 3)
+    layer = make_layer(cell, "float32", x, units=parts.WIDE + 3)
     theirs = differentiate(layer, x, make_mask("left", 70, 18))
     use_compiled_loop(layer)
     assert_close(differentiate(layer, x, make_mask("left", 70, 18)), theirs, "float32")
@@ -296,25 +296,3 @@ def test_nan_stays_visible():
     states = layer(tf.constant(values)).numpy()
     assert np.isnan(states[2]).all()
     assert np.isfinite(np.delete(states, 2, axis=0)).all()
-
-
-def test_the_fast_tanh_is_close():
-    values = np.concatenate([
-        np.linspace(-12, 12, 200_001), np.logspace(-30, 1, 1000), [0, np.inf, -np.inf],
-    ]).astype("float32")  # fmt: skip
-    found = values.copy()
-    loops._activate(loops.TANH, found)
-    exact = np.tanh(values.astype("float64"))
-    assert np.abs(found - exact).max() < 5e-7
-    assert np.abs(found).max() <= 1
-    some = np.abs(exact) > 1e-30
-    assert np.abs(found[some] / exact[some] - 1).max() < 5e-7
-    assert np.isnan(_apply(loops.TANH, np.nan))
-    assert np.isnan(_apply(loops.SIGMOID, np.nan))
-    assert np.isnan(_apply(loops.RELU, np.nan))
-
-
-def _apply(kind, value):
-    values = np.array([value], "float32")
-    loops._activate(kind, values)
-    return values[0]

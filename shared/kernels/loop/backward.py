@@ -15,6 +15,9 @@ from shared.kernels.loop.kinds import (
     TOGETHER,
 )
 from shared.kernels.loop.products import (
+    ONE,
+    TALL,
+    ZERO,
     add_outer,
     compile_counted,
     compile_loop,
@@ -90,22 +93,22 @@ def run_backward(
     d_cell = np.zeros(many, x.dtype)
     last = np.zeros(many, x.dtype)
     d_reset = np.zeros(many, x.dtype)
-    tiles = np.empty(chunk * num * max(features, units), x.dtype)
+    tiles = np.empty(chunk * num * (max(features, units) + TALL), x.dtype)
     panel = np.empty(chunk * num * 2 * lanes, x.dtype)
     reset = np.zeros(chunk * many if kind == GRU_RESET_BEFORE else 0, x.dtype)
     start_h = place * (steps + 1) * width
     start_saved = place * steps * SAVED[kind] * width
-    fill_rows(d_h, rows, width, d_now, 0)
+    fill_rows(d_h, rows, width, d_now, ZERO)
     if kind == LSTM:
-        fill_rows(d_c, rows, width, d_cell, 0)
+        fill_rows(d_c, rows, width, d_cell, ZERO)
     if kind == GRU_RESET_BEFORE:
-        fill_rows(last_mask, rows, width, last, 0)
+        fill_rows(last_mask, rows, width, last, ZERO)
     d_after = np.empty(chunk * many if len(d_states) else 0, x.dtype)
-    clear_steps(d_x, rows, steps, features, 0, first)
+    clear_steps(d_x, rows, steps, features, ZERO, first)
     clear_steps(d_x, rows, steps, features, stop, steps)
     for t in range(stop, steps):
-        read_states(d_states, rows, begins, steps, units, t, 1, width, d_after)
-        add_states(d_after, 0, d_now)
+        read_states(d_states, rows, begins, steps, units, t, ONE, width, d_after)
+        add_states(d_after, ZERO, d_now)
     for start in range(first + (stop - first - 1) // chunk * chunk, first - 1, -chunk):
         size = min(chunk, stop - start)
         before = start_h + start * many
@@ -130,15 +133,15 @@ def run_backward(
         for j in range(size * num * in_row):
             d_inputs[j] = 0
         project_back(
-            d_sums, 0, row, gates * width, size * num, rows, x_masks, x_weights_t,
+            d_sums, ZERO, row, gates * width, size * num, rows, x_masks, x_weights_t,
             d_inputs, in_row, features, x_dropped,
         )  # fmt: skip
         write_steps(
-            d_inputs, 0, in_row, begins, d_x, rows, steps, features, start, size
+            d_inputs, ZERO, in_row, begins, d_x, rows, steps, features, start, size
         )
         add_weight_gradient(
-            inputs, 0, features, features, size * num, rows, x_masks, d_sums, 0, row,
-            gates * width, d_x_weights, x_dropped, tiles, panel,
+            inputs, ZERO, features, features, size * num, rows, x_masks, d_sums, ZERO,
+            row, gates * width, d_x_weights, x_dropped, tiles, panel,
         )  # fmt: skip
         add_weight_gradient(
             past, before, width, units, size * num, rows, h_masks, d_sums,
@@ -147,15 +150,15 @@ def run_backward(
         )  # fmt: skip
         if kind == GRU_RESET_BEFORE:
             add_outer(
-                reset, 0, width, units, size * num, d_sums, 0, row, width,
-                d_last_weights, 0, width, tiles, panel,
+                reset, ZERO, width, units, size * num, d_sums, ZERO, row, width,
+                d_last_weights, ZERO, width, tiles, panel,
             )  # fmt: skip
         for k in range(size * num):
             for j in range(row):
                 d_sums_total[j] += d_sums[k * row + j]
-    take_rows(d_now, 0, width, rows, d_h)
+    take_rows(d_now, ZERO, width, rows, d_h)
     if kind == LSTM:
-        take_rows(d_cell, 0, width, rows, d_c)
+        take_rows(d_cell, ZERO, width, rows, d_c)
 
 
 @compile_loop
@@ -196,8 +199,8 @@ def _back(
             )  # fmt: skip
     if kind == GRU_RESET_BEFORE:
         multiply(
-            d_sums, at, row, 1, num, width, last_weights_t, 0, 0, width, d_reset, 0,
-            width,
+            d_sums, at, row, ONE, num, width, last_weights_t, ZERO, ZERO, width,
+            d_reset, ZERO, width,
         )  # fmt: skip
         for k in range(num):
             if mask[rows[k], t]:

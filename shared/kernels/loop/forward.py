@@ -14,7 +14,13 @@ from shared.kernels.loop.kinds import (
     SIMPLE_RNN,
     TOGETHER,
 )
-from shared.kernels.loop.products import compile_counted, compile_loop, multiply
+from shared.kernels.loop.products import (
+    ONE,
+    ZERO,
+    compile_counted,
+    compile_loop,
+    multiply,
+)
 from shared.kernels.loop.projections import project
 from shared.kernels.loop.steps import (
     clear_steps,
@@ -82,11 +88,11 @@ def run_forward(
     start_saved = place * steps * SAVED[kind] * width if keep else 0
     fill_rows(h, rows, width, history, start_h)
     if kind == LSTM:
-        fill_rows(c, rows, width, cell, 0)
+        fill_rows(c, rows, width, cell, ZERO)
     if kind == GRU_RESET_BEFORE:
-        fill_rows(last_mask, rows, width, last, 0)
+        fill_rows(last_mask, rows, width, last, ZERO)
     now = start_h
-    clear_steps(states, rows, steps, units, 0, first)
+    clear_steps(states, rows, steps, units, ZERO, first)
     for start in range(first, stop, chunk):
         size = min(chunk, stop - start)
         if not keep and start > first:
@@ -96,8 +102,8 @@ def run_forward(
         read_steps(x, rows, steps, features, start, size, inputs)
         repeat_row(bias, size * num, sums)
         project(
-            inputs, 0, features, features, size * num, rows, x_masks, x_weights,
-            gates * width, sums, 0, row, x_dropped,
+            inputs, ZERO, features, features, size * num, rows, x_masks, x_weights,
+            gates * width, sums, ZERO, row, x_dropped,
         )  # fmt: skip
         begin = now
         for s in range(size):
@@ -120,10 +126,10 @@ def run_forward(
             size,
         )  # fmt: skip
     for t in range(stop, steps):
-        write_steps(history, now, width, begins, states, rows, steps, units, t, 1)
+        write_steps(history, now, width, begins, states, rows, steps, units, t, ONE)
     take_rows(history, now, width, rows, h)
     if kind == LSTM:
-        take_rows(cell, 0, width, rows, c)
+        take_rows(cell, ZERO, width, rows, c)
 
 
 @compile_loop
@@ -143,8 +149,9 @@ def _step(
                     width, activation, gate_activation,
                 )  # fmt: skip
         multiply(
-            reset, 0, width, 1, num, units, last_weights, 0, 0, width, sums, at, row
-        )
+            reset, ZERO, width, ONE, num, units, last_weights, ZERO, ZERO, width, sums,
+            at, row,
+        )  # fmt: skip
     for k in range(num):
         a, h, new = at + k * row, now + k * width, then + k * width
         if not mask[rows[k], t]:

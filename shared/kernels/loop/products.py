@@ -11,6 +11,7 @@ apart its rows are.
 from __future__ import annotations
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -25,6 +26,7 @@ from shared.kernels.loop.vectors import (
 )
 
 DEPTH = 256  # a panel of so many rows stays in the first cache
+ZERO, ONE = np.int64(0), np.int64(1)  # Numba compiles once more for a plain 0
 FEW = 32  # rows of a product of two unpacked matrices that fit into the first cache
 LINE = 16  # values that the cache reads at once
 TALL = 8 if has_many_registers() else 4  # rows of a tile
@@ -156,6 +158,39 @@ _flat_two, _flat_one = _make_tile(1, 2), _make_tile(1, 1)
 
 
 @compile_loop
+def _multiply_panel(
+    a, a0, a_tile, a_row, a_step, rows, b, b0, b_row, wide, c, c0, c_row, depth
+):
+    """Add a (rows, depth) times a panel of b (depth, wide) to c.
+
+    `a_tile` is how far apart its tiles of TALL rows are. The others: see `multiply`.
+    """
+    tall = rows - rows % TALL
+    if wide > count_lanes(c):
+        for i in range(0, tall, TALL):
+            _tall_two(
+                a, a0 + i // TALL * a_tile, a_row, a_step, b, b0, b_row, c,
+                c0 + i * c_row, c_row, depth,
+            )  # fmt: skip
+        for i in range(tall, rows):
+            _flat_two(
+                a, a0 + i // TALL * a_tile + i % TALL * a_row, a_row, a_step, b, b0,
+                b_row, c, c0 + i * c_row, c_row, depth,
+            )  # fmt: skip
+    else:
+        for i in range(0, tall, TALL):
+            _tall_one(
+                a, a0 + i // TALL * a_tile, a_row, a_step, b, b0, b_row, c,
+                c0 + i * c_row, c_row, depth,
+            )  # fmt: skip
+        for i in range(tall, rows):
+            _flat_one(
+                a, a0 + i // TALL * a_tile + i % TALL * a_row, a_row, a_step, b, b0,
+                b_row, c, c0 + i * c_row, c_row, depth,
+            )  # fmt: skip
+
+
+@compile_loop
 def multiply(a, a0, a_row, a_step, rows, depth, b, b0, b_row, columns, c, c0, c_row):
     """Add a (rows, depth) times b (depth, columns) to c (rows, columns).
 
@@ -177,37 +212,16 @@ def multiply(a, a0, a_row, a_step, rows, depth, b, b0, b_row, columns, c, c0, c_
     lanes = count_lanes(c)
     for first in range(0, depth, DEPTH):
         deep = min(DEPTH, depth - first)
-        from_a = a0 + first * a_step
         for j in range(0, columns, 2 * lanes):
             wide = min(2 * lanes, columns - j)
             if b_row == 0:
                 from_b, next_b = b0 + j * depth + first * wide, wide
             else:
                 from_b, next_b = b0 + j + first * b_row, b_row
-            to = c0 + j
-            tall = rows - rows % TALL
-            if wide == 2 * lanes:
-                for i in range(0, tall, TALL):
-                    _tall_two(
-                        a, from_a + i * a_row, a_row, a_step, b, from_b, next_b,
-                        c, to + i * c_row, c_row, deep,
-                    )  # fmt: skip
-                for i in range(tall, rows):
-                    _flat_two(
-                        a, from_a + i * a_row, a_row, a_step, b, from_b, next_b,
-                        c, to + i * c_row, c_row, deep,
-                    )  # fmt: skip
-            else:
-                for i in range(0, tall, TALL):
-                    _tall_one(
-                        a, from_a + i * a_row, a_row, a_step, b, from_b, next_b,
-                        c, to + i * c_row, c_row, deep,
-                    )  # fmt: skip
-                for i in range(tall, rows):
-                    _flat_one(
-                        a, from_a + i * a_row, a_row, a_step, b, from_b, next_b,
-                        c, to + i * c_row, c_row, deep,
-                    )  # fmt: skip
+            _multiply_panel(
+                a, a0 + first * a_step, TALL * a_row, a_row, a_step, rows, b, from_b,
+                next_b, wide, c, c0 + j, c_row, deep,
+            )  # fmt: skip
 
 
 @compile_loop
@@ -231,11 +245,11 @@ def add_outer(
         c: Flat array.
         c0: Place of its first value.
         c_row: Values from a row to the next.
-        a_tiles: Buffer of depth * rows values.
+        a_tiles: Buffer of depth * rows values, the rows rounded up to whole tiles.
         b_panel: Buffer of depth * 2 vectors.
     """
     if rows <= FEW:
-        multiply(a, a0, 1, a_row, rows, depth, b, b0, b_row, columns, c, c0, c_row)
+        multiply(a, a0, ONE, a_row, rows, depth, b, b0, b_row, columns, c, c0, c_row)
         return
     lanes = count_lanes(c)
     tall = rows - rows % TALL
@@ -246,29 +260,13 @@ def add_outer(
                 _copy_tall(a, a0 + k * a_row + i, a_tiles, i * depth + k * TALL)
     for i in range(tall, rows):
         for k in range(depth):
-            a_tiles[i * depth + k] = a[a0 + k * a_row + i]
+            a_tiles[tall * depth + k * TALL + i - tall] = a[a0 + k * a_row + i]
     for j in range(0, columns, 2 * lanes):
         wide = min(2 * lanes, columns - j)
         for first in range(0, wide, lanes):
             for k in range(depth):
                 copy_vector(b, b0 + k * b_row + j + first, b_panel, k * wide + first)
-        for i in range(0, tall, TALL):
-            to = c0 + i * c_row + j
-            if wide == 2 * lanes:
-                _tall_two(
-                    a_tiles, i * depth, 1, TALL, b_panel, 0, wide, c, to, c_row, depth
-                )
-            else:
-                _tall_one(
-                    a_tiles, i * depth, 1, TALL, b_panel, 0, wide, c, to, c_row, depth
-                )
-        for i in range(tall, rows):
-            to = c0 + i * c_row + j
-            if wide == 2 * lanes:
-                _flat_two(
-                    a_tiles, i * depth, 1, 1, b_panel, 0, wide, c, to, c_row, depth
-                )
-            else:
-                _flat_one(
-                    a_tiles, i * depth, 1, 1, b_panel, 0, wide, c, to, c_row, depth
-                )
+        _multiply_panel(
+            a_tiles, ZERO, TALL * depth, ONE, TALL * ONE, rows, b_panel, ZERO, wide,
+            wide, c, c0 + j, c_row, depth,
+        )  # fmt: skip

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from shared.kernels.loop.products import add_outer, compile_loop, multiply
+from shared.kernels.loop.products import (
+    ONE,
+    ZERO,
+    add_outer,
+    compile_loop,
+    multiply,
+)
 
 
 @compile_loop
@@ -15,15 +21,15 @@ def project(
     """
     if len(masks) == 0:
         multiply(
-            a, a0, a_row, 1, count, depth, weights, 0, 0, columns, sums, at, row
+            a, a0, a_row, ONE, count, depth, weights, ZERO, ZERO, columns, sums, at, row
         )  # fmt: skip
         return
     wide = columns // len(masks)
     for b in range(len(masks)):
         drop_values(a, a0, a_row, depth, count, rows, masks[b], dropped)
         multiply(
-            dropped, 0, depth, 1, count, depth, weights, b * depth * wide, 0, wide,
-            sums, at + b * wide, row,
+            dropped, ZERO, depth, ONE, count, depth, weights, b * depth * wide, ZERO,
+            wide, sums, at + b * wide, row,
         )  # fmt: skip
 
 
@@ -31,22 +37,23 @@ def project(
 def project_back(
     d_sums, at, row, depth, count, rows, masks, weights_t, out, out_row, size, dropped
 ):
-    """Add the gradient by what `_project` read to out (count, out_row).
+    """Add the gradient by what `project` read to out (count, out_row).
 
     `size` is its values per row; the others of `out` are for whole vectors.
     """
     if len(masks) == 0:
         multiply(
-            d_sums, at, row, 1, count, depth, weights_t, 0, 0, out_row, out, 0, out_row
-        )
+            d_sums, at, row, ONE, count, depth, weights_t, ZERO, ZERO, out_row, out,
+            ZERO, out_row,
+        )  # fmt: skip
         return
     deep, num = depth // len(masks), len(rows)
     for b in range(len(masks)):
         for j in range(count * out_row):
             dropped[j] = 0
         multiply(
-            d_sums, at + b * deep, row, 1, count, deep, weights_t, b * deep * out_row,
-            0, out_row, dropped, 0, out_row,
+            d_sums, at + b * deep, row, ONE, count, deep, weights_t, b * deep * out_row,
+            ZERO, out_row, dropped, ZERO, out_row,
         )  # fmt: skip
         for k in range(count):
             i = rows[k % num]
@@ -59,18 +66,18 @@ def add_weight_gradient(
     a, a0, a_row, size, count, rows, masks, d_sums, at, row, columns, out, dropped,
     tiles, panel,
 ):  # fmt: skip
-    """Add the gradient by the weights of `_project` to out (size, columns)."""
+    """Add the gradient by the weights of `project` to out (size, columns)."""
     if len(masks) == 0:
         add_outer(
-            a, a0, a_row, size, count, d_sums, at, row, columns, out, 0, columns, tiles,
-            panel,
+            a, a0, a_row, size, count, d_sums, at, row, columns, out, ZERO, columns,
+            tiles, panel,
         )  # fmt: skip
         return
     wide = columns // len(masks)
     for b in range(len(masks)):
         drop_values(a, a0, a_row, size, count, rows, masks[b], dropped)
         add_outer(
-            dropped, 0, size, size, count, d_sums, at + b * wide, row, wide, out,
+            dropped, ZERO, size, size, count, d_sums, at + b * wide, row, wide, out,
             b * wide, columns, tiles, panel,
         )  # fmt: skip
 

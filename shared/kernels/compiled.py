@@ -78,7 +78,8 @@ def use_compiled_loop(layer: keras.Layer) -> None:
         COMPILED_ACTIVATIONS.index(gates.__name__),
     )
     layer.inner_loop = types.MethodType(functools.partial(_inner_loop, loop), layer)
-    _prepare_process()
+    _find_loop()
+    _limit_blas()
 
 
 def use_keras_loop(layer: keras.Layer) -> None:
@@ -240,19 +241,22 @@ def _run(
     return h, rest[0] if rest else h[:, None], h, c
 
 
-@functools.cache
-def _prepare_process() -> None:
-    """Forget what was compiled from older files; limit BLAS to one thread.
+def _limit_blas() -> None:
+    """Limit BLAS to one thread, so that the number of cores changes no bit.
 
-    The loop calls no BLAS, but the data and the baselines may: the number of cores
-    changes no bit. Only the thread that set the limit first may change it
-    (threadpoolctl 3.7). So it is set before TensorFlow calls the loop, which it does
-    from other threads.
+    The loop calls no BLAS, but data and baselines may. Only the thread that set the
+    limit first may change it (threadpoolctl 3.7). So it is set before TensorFlow calls
+    the loop, which it does from other threads.
     """
     import scipy.linalg.cython_blas  # noqa: F401  load it, then limit
     from threadpoolctl import threadpool_limits
 
+    threadpool_limits(1, user_api="blas")
+
+
+@functools.cache
+def _find_loop() -> None:
+    """Forget what was compiled from older files, before the loop is first called."""
     from shared.kernels.loop.forward import run_forward
 
     forget_other_code(Path(run_forward.stats.cache_path))
-    threadpool_limits(1, user_api="blas")

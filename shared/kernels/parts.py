@@ -1,6 +1,6 @@
 """Run the compiled loop on the arrays of a batch, its parts in parallel.
 
-The batch is cut into parts of `ROWS` rows, whatever the number of cores, and the
+The batch is cut into parts of a few rows, whatever the number of cores, and the
 gradients of the parts are summed in order. So the number of cores changes no result.
 """
 
@@ -12,15 +12,16 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shared.core.environment import count_threads
 from shared.kernels.loop import kinds
 
-ROWS = 16  # rows per call: enough for fast products, few enough for the cache
-WIDE = 128  # units; above it a call reads WIDE_ROWS: the weights exceed the cache
-WIDE_ROWS = 64  # at most
+FEW_ROWS = 8  # rows per call, at least: two tiles of a product
+ROWS = 16  # at most: enough for fast products, few enough for the cache
+WIDE, WIDE_ROWS = 128, 64  # above so many units: the weights exceed the cache
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
 
 
@@ -168,12 +169,14 @@ def _order_masks(masks: np.ndarray, order: Sequence[int]) -> np.ndarray:
     return masks[list(order)] if len(masks) > 1 else masks
 
 
-def _cut_rows(mask: np.ndarray, width: int) -> list[np.ndarray]:
-    """Cut the rows of a batch into parts; rows of similar length share a part."""
+def _cut_rows(mask: np.ndarray, units: int) -> list[np.ndarray]:
+    """Cut the rows of a batch into parts; rows of similar length share a part.
+
+    A small batch has two parts, one for each of two cores.
+    """
     order = np.argsort(mask.sum(1), kind="stable")
-    rows = ROWS
-    if width > WIDE:  # two parts at least, one for each of two cores
-        rows = min(max(math.ceil(len(order) / 2), ROWS), WIDE_ROWS)
+    half = math.ceil(len(order) / 2 / FEW_ROWS) * FEW_ROWS
+    rows = min(max(half, FEW_ROWS), ROWS if units <= WIDE else WIDE_ROWS)
     return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
@@ -185,11 +188,25 @@ def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
         parts: From `_cut_rows`.
     """
     places = [0, *itertools.accumulate(len(part) for part in parts)]
-    tasks = list(zip(places, parts, strict=False))
-    if len(parts) == 1 or count_threads() == 1:
-        return [work(*task) for task in tasks]
-    waiting = [_pool(count_threads()).submit(work, *task) for task in reversed(tasks)]
-    return [done.result() for done in reversed(waiting)]
+    results: list[Any] = [None] * len(parts)
+    waiting = list(range(len(parts)))
+
+    def take() -> None:
+        while True:
+            try:
+                number = waiting.pop()
+            except IndexError:
+                return
+            results[number] = work(places[number], parts[number])
+
+    threads = count_threads()
+    helpers = [_pool(threads).submit(take) for _ in range(min(threads, len(parts)) - 1)]
+    try:
+        take()
+    finally:
+        for helper in helpers:
+            helper.result()
+    return results
 
 
 @functools.cache

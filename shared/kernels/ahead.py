@@ -27,7 +27,7 @@ from shared.core.signals import WORKER, end_with_parent
 
 LOOP = Path(__file__).with_name("loop")
 COMPILED = "*.run_*.nb[ic]"
-"""Numba's files of the two functions that are called; they hold all others."""
+"""Numba's files of the functions that are called; they hold all others."""
 SOURCES = "sources.sha256"
 """Beside them: the hash of the files that they were compiled from."""
 LONGEST = 600  # seconds to wait for the process
@@ -85,8 +85,9 @@ def compile_loop() -> None:
 
     from shared.kernels.loop.backward import run_backward
     from shared.kernels.loop.forward import run_forward
+    from shared.kernels.loop.rows import run_sum
 
-    functions = (run_forward, run_backward)
+    functions = (run_forward, run_backward, run_sum)
     folder = Path(run_forward.stats.cache_path)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"kernels/loops-{_hash_surroundings(numba.__version__)}.npz"
@@ -157,8 +158,9 @@ def _write_files(folder: Path, files: dict[str, np.ndarray]) -> None:
 
 
 def _call_loop() -> None:
-    """Run both functions on one tiny batch, with the types of every batch."""
+    """Run the functions on one tiny batch, with the types of every batch."""
     from shared.kernels.loop.kinds import GRU
+    from shared.kernels.loop.rows import PLAIN, run_sum
     from shared.kernels.parts import Loop, go_back, read_batch
 
     def zeros(*shape: int) -> np.ndarray:
@@ -174,6 +176,8 @@ def _call_loop() -> None:
     }  # fmt: skip
     _, h, c, *kept = read_batch(loop, list(named), False, True, *named.values())
     go_back(loop, list(named), *named.values(), *kept, zeros(0, 0, 0), h, c)
+    words = np.zeros(1, np.int64)
+    run_sum(PLAIN, zeros(2), words, np.float32(1), zeros(0), 2, zeros(2))
 
 
 if __name__ == "__main__":

@@ -43,12 +43,15 @@ def _look_up(embedding: keras.layers.Embedding, inputs: tf.Tensor) -> tf.Tensor:
     """Return the vectors of word ids: (batch, steps) -> (batch, steps, size)."""
     import tensorflow as tf
 
+    # `use_compiled_updates` may have chosen another way to the same sums.
+    sum_rows = vars(embedding).get("sum_rows", tf.math.unsorted_segment_sum)
+
     @tf.custom_gradient
     def look_up(vectors: tf.Tensor, ids: tf.Tensor) -> tuple:
         def gradient(upstream: tf.Tensor) -> tuple:
             rows = tf.reshape(upstream, (-1, vectors.shape[1]))
             words = tf.reshape(ids, (-1,))
-            return tf.math.unsorted_segment_sum(rows, words, vectors.shape[0]), None
+            return sum_rows(rows, words, vectors.shape[0]), None
 
         return tf.gather(vectors, ids), gradient
 

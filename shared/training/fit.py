@@ -163,6 +163,7 @@ def _set_up_kernel(
 ) -> KernelChoice:
     """Set the recurrent layers to the requested kernel, or to the fastest one."""
     from shared.kernels.choice import apply_kernel, choose_kernel
+    from shared.kernels.updates import use_compiled_updates
 
     if layer is None:
         return KernelChoice(None, training.jit)
@@ -178,6 +179,7 @@ def _set_up_kernel(
         folder.update_settings(model.jit_compile, **choice)
     if apply_kernel(model, kernel):
         model.jit_compile = False  # XLA cannot compile a call of the compiled loop
+        use_compiled_updates(model)
     return KernelChoice(kernel, jit, layer.implementation)
 
 

@@ -17,7 +17,7 @@ from shared.core.text import shorten
 from shared.core.waiting import say_while
 from shared.kernels.ahead import forget_other_code, wait_for_compiling
 from shared.kernels.loop import kinds
-from shared.kernels.parts import Loop, go_back, read_batch
+from shared.kernels.parts import LEARNED, Loop, go_back, read_batch
 from shared.layers.recurrent import COMPILED_ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -124,40 +124,29 @@ def _inner_loop(
         sequences = tf.reverse(sequences, [1])
         mask = None if mask is None else tf.reverse(mask, [1])
 
-    batch, width = tf.shape(sequences)[0], layer.units
-    dtype = sequences.dtype
-    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-    kernel = tf.convert_to_tensor(cell.kernel)
-    zeros = tf.zeros((kernel.shape[1],), dtype)
-    x_bias, h_bias = zeros, zeros
+    width, kernel = layer.units, tf.convert_to_tensor(cell.recurrent_kernel)
+    inputs = {"x": sequences, "h0": initial_state[0]}
+    if loop.kind == kinds.LSTM:
+        inputs["c0"] = initial_state[1]
+    inputs["x_weights"], inputs["h_weights"] = cell.kernel, kernel
+    x_masks, h_masks = _list_masks(x_masks), _list_masks(h_masks)
     if cell.bias is not None:
         bias = tf.convert_to_tensor(cell.bias)
-        x_bias, h_bias = tf.unstack(bias) if len(bias.shape) == 2 else (bias, zeros)
-    x_masks, h_masks = _list_masks(x_masks), _list_masks(h_masks)
-    last_kernel, last_mask = tf.zeros((0, 0), dtype), tf.zeros((0, 0), dtype)
+        biases = tf.unstack(bias) if len(bias.shape) == 2 else [bias]
+        inputs |= dict(zip(("x_bias", "h_bias"), biases, strict=False))
     if loop.kind == kinds.GRU_RESET_BEFORE:
-        last_kernel = recurrent_kernel[:, 2 * width :]
-        last_mask = h_masks[-1] if h_masks else tf.ones((batch, width), dtype)
-        recurrent_kernel = recurrent_kernel[:, : 2 * width]
-        h_masks, h_bias = h_masks[:2], h_bias[: 2 * width]
-    no_mask = tf.zeros((0, batch, 0), dtype)
-
+        inputs["h_weights"] = kernel[:, : 2 * width]
+        inputs["last_weights"] = kernel[:, 2 * width :]
+        if h_masks:
+            inputs["last_mask"] = h_masks.pop()
+    if mask is not None:
+        inputs["mask"] = mask
+    if x_masks:
+        inputs["x_masks"] = tf.stack(x_masks)
+    if h_masks:
+        inputs["h_masks"] = tf.stack(h_masks)
     last, states, state, cell_state = _run(
-        loop,
-        layer.return_sequences,
-        keep=bool(training),
-        x=sequences,
-        h0=initial_state[0],
-        c0=initial_state[-1],
-        x_weights=kernel,
-        h_weights=recurrent_kernel,
-        last_weights=last_kernel,
-        x_bias=x_bias,
-        h_bias=h_bias,
-        mask=tf.ones(tf.shape(sequences)[:2], tf.bool) if mask is None else mask,
-        x_masks=tf.stack(x_masks) if x_masks else no_mask,
-        h_masks=tf.stack(h_masks) if h_masks else no_mask,
-        last_mask=last_mask,
+        loop, layer.return_sequences, keep=bool(training), **inputs
     )
     if mask is not None:
         # Keras returns 0 where nothing was read, whatever the initial state.
@@ -187,8 +176,7 @@ def _run(
         sequences: Whether to return the states of all steps.
         keep: Whether to save what the backward pass needs. Without it, the backward
             pass reads the batch once more.
-        **inputs: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
-            Weights and biases are in Keras' form.
+        **inputs: See `parts.complete`.
 
     Returns:
         The last state, all states (only the last without `sequences`), and both
@@ -196,10 +184,9 @@ def _run(
     """
     import tensorflow as tf
 
-    names = list(inputs)
-    learned = [
-        "x", "h0", "c0", "x_weights", "h_weights", "last_weights", "x_bias", "h_bias",
-    ]  # fmt: skip
+    learned = [name for name in LEARNED if name in inputs]
+    names = [*learned, *(name for name in inputs if name not in LEARNED)]
+    inputs = {name: tf.convert_to_tensor(inputs[name]) for name in names}
     dtype = inputs["x"].dtype
     batch, steps, _ = inputs["x"].shape
     width = inputs["h0"].shape[-1]
@@ -210,13 +197,13 @@ def _run(
 
     @tf.custom_gradient
     def recurrence(*tensors: tf.Tensor) -> tuple:
-        arrays = [*tensors, *(inputs[name] for name in names if name not in learned)]
+        arrays = [*tensors, *(inputs[name] for name in names[len(learned) :])]
         states, h, c, *kept = call(
             functools.partial(read_batch, loop, names, sequences, keep), arrays, 5
         )
         states.set_shape((batch, steps if sequences else 0, width))
         h.set_shape((batch, width))
-        c.set_shape((batch, width))
+        c.set_shape((batch, width) if loop.kind == kinds.LSTM else (0, 0))
 
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
             values = kept
@@ -224,10 +211,9 @@ def _run(
                 again = functools.partial(read_batch, loop, names, False, True)
                 *_, past, saved = call(again, arrays, 5)
                 values = [past, saved]
-            d_states = upstream[2] if sequences else tf.zeros((0, 0, 0), dtype)
             gradients = call(
                 functools.partial(go_back, loop, names),
-                [*arrays, *values, d_states, upstream[0], upstream[1]],
+                [*arrays, *values, *upstream],
                 len(learned),
             )
             for gradient, tensor in zip(gradients, tensors, strict=True):
@@ -236,7 +222,6 @@ def _run(
 
         return ((h, c, states) if sequences else (h, c)), gradient
 
-    assert names[: len(learned)] == learned
     h, c, *rest = recurrence(*(inputs[name] for name in learned))
     return h, rest[0] if rest else h[:, None], h, c
 

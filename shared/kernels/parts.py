@@ -25,6 +25,11 @@ WIDE, WIDE_ROWS = 128, 64  # above so many units: the weights exceed the cache
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
 
 
+LEARNED = (
+    "x", "h0", "c0", "x_weights", "h_weights", "last_weights", "x_bias", "h_bias",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Loop:
     """What the compiled loop must know about a layer.
@@ -50,12 +55,11 @@ def read_batch(
         names: Of the arrays.
         sequences: Whether to return the states of all steps.
         keep: Whether to save what `go_back` needs.
-        *arrays: The arguments of `run_forward` by name; `h0` and `c0` for `h`, `c`.
-            Weights and biases are in Keras' form.
+        *arrays: See `complete`.
 
     Returns:
-        The states (batch, steps or 0, units), both states after the last step, and the
-        two buffers that `go_back` needs.
+        The states (batch, steps or 0, units), both states after the last step (the
+        second one empty but for LSTM), and the two buffers that `go_back` needs.
     """
     from shared.kernels.loop.forward import run_forward
     from shared.kernels.loop.layout import (
@@ -66,7 +70,7 @@ def read_batch(
         spread_bias,
     )
 
-    named = dict(zip(names, arrays, strict=True))
+    named = complete(loop, names, arrays)
     x, h, c = named["x"], named["h0"].copy(), named["c0"].copy()
     batch, steps, _ = x.shape
     units = h.shape[1]
@@ -101,11 +105,11 @@ def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.nd
     Args:
         loop: As in `read_batch`.
         names: As in `read_batch`.
-        *arrays: As in `read_batch`. Then both buffers, and the gradients by the states
-            and by both states after the last step.
+        *arrays: As in `read_batch`. Then both buffers, the gradients by both states
+            after the last step, and that by the states of all steps, if there is one.
 
     Returns:
-        Gradients by x, h0, c0, x_weights, h_weights, last_weights, x_bias and h_bias.
+        Gradients by those of LEARNED that are among the names.
     """
     from shared.kernels.loop.backward import run_backward
     from shared.kernels.loop.layout import (
@@ -116,8 +120,9 @@ def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.nd
         spread,
     )
 
-    named = dict(zip(names, arrays[: len(names)], strict=True))
-    past, saved, d_states, d_h, d_c = arrays[len(names) :]
+    named = complete(loop, names, arrays[: len(names)])
+    past, saved, d_h, d_c, *d_states = arrays[len(names) :]
+    d_states = d_states[0].reshape(-1) if d_states else saved[:0]
     x, d_h, d_c = named["x"], d_h.copy(), d_c.copy()
     features, units = x.shape[2], d_h.shape[1]
     width, order = round_up(units, x.dtype), order_gates(loop.kind)
@@ -141,7 +146,7 @@ def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.nd
             loop.kind, loop.activation, loop.gate_activation, rows, place, width,
             x.reshape(-1), features, named["mask"], x_masks, h_masks,
             named["last_mask"], x_weights, h_weights, last_weights, past, saved,
-            d_states.reshape(-1), d_h, d_c, d_x.reshape(-1), *sums,
+            d_states, d_h, d_c, d_x.reshape(-1), *sums,
         )  # fmt: skip
         return sums
 
@@ -152,16 +157,50 @@ def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.nd
         functools.reduce(np.add, part) for part in zip(*parts, strict=True)
     )
     d_bias = d_bias.reshape(1, blocks, width)
-    return [
-        d_x,
-        d_h,
-        d_c,
-        gather(d_x_weights.reshape(features, gates, width), order, units),
-        gather(d_h_weights.reshape(units, h_blocks, width), range(h_blocks), units),
-        gather(d_last_weights.reshape(-1, 1, width), (0,), last_units),
-        gather(d_bias[:, :gates], order, units)[0],
-        gather(d_bias[:, first_block:], range(h_blocks), units)[0],
-    ]
+    gradients = {
+        "x": d_x,
+        "h0": d_h,
+        "c0": d_c,
+        "x_weights": gather(d_x_weights.reshape(features, gates, width), order, units),
+        "h_weights": gather(
+            d_h_weights.reshape(units, h_blocks, width), range(h_blocks), units
+        ),
+        "last_weights": gather(d_last_weights.reshape(-1, 1, width), (0,), last_units),
+        "x_bias": gather(d_bias[:, :gates], order, units)[0],
+        "h_bias": gather(d_bias[:, first_block:], range(h_blocks), units)[0],
+    }
+    return [gradients[name] for name in names if name in LEARNED]
+
+
+def complete(
+    loop: Loop, names: Sequence[str], arrays: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a batch by name, those that are not given empty or neutral.
+
+    x (batch, steps, features), h0 (batch, units), c0 likewise; x_weights, h_weights,
+    last_weights, x_bias and h_bias in Keras' form; mask (batch, steps), x_masks,
+    h_masks (blocks, batch, size) and last_mask (batch, units): see `run_forward`.
+
+    Args:
+        loop: What runs.
+        names: Of the arrays.
+        arrays: x, h0, x_weights and h_weights at least.
+    """
+    given = dict(zip(names, arrays, strict=True))
+    x, h0 = given["x"], given["h0"]
+    nothing, no_mask = np.zeros((0, 0), x.dtype), np.zeros((0, 1, 1), x.dtype)
+    width = given["h_weights"].shape[1]
+    named = {"c0": nothing, "last_weights": nothing, "last_mask": nothing,
+             "x_masks": no_mask, "h_masks": no_mask} | given  # fmt: skip
+    if "mask" not in given:
+        named["mask"] = np.ones(x.shape[:2], bool)
+    if "x_bias" not in given:
+        named["x_bias"] = np.zeros(given["x_weights"].shape[1], x.dtype)
+    if "h_bias" not in given:
+        named["h_bias"] = np.zeros(width, x.dtype)
+    if loop.kind == kinds.GRU_RESET_BEFORE and "last_mask" not in given:
+        named["last_mask"] = np.ones_like(h0)
+    return named
 
 
 def _order_masks(masks: np.ndarray, order: Sequence[int]) -> np.ndarray:

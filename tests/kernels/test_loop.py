@@ -175,14 +175,11 @@ for kind in (0, 1, 2):
     named = dict(
         x=draw(21, 9, 5), h0=draw(21, 19), c0=draw(21, 19),
         x_weights=draw(5, gates * 19), h_weights=draw(19, gates * 19),
-        last_weights=np.zeros((0, 0), "float32"), x_bias=draw(gates * 19),
-        h_bias=draw(gates * 19), mask=mask, x_masks=np.zeros((0, 21, 0), "float32"),
-        h_masks=np.zeros((0, 21, 0), "float32"),
-        last_mask=np.zeros((0, 0), "float32"),
+        x_bias=draw(gates * 19), h_bias=draw(gates * 19), mask=mask,
     )
     loop = Loop(kind, 1, 2)
     states, h, c, *kept = read_batch(loop, list(named), True, True, *named.values())
-    back = go_back(loop, list(named), *named.values(), *kept, draw(21, 9, 19), h, c)
+    back = go_back(loop, list(named), *named.values(), *kept, h, c, draw(21, 9, 19))
     found += [states, h, c, *back]
 np.savez(sys.argv[1], *found)
 print(vectors.count_bits())

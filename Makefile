@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -110,6 +110,9 @@ bench-first-contact: ## measure `git clone` and the first `make imdb-gru`, step 
 
 bench: $(READY) ## measure how fast the recipes train, by technique and against others (an hour)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
+
+bench-layers: $(READY) ## measure one layer at many sizes, beside Keras, BlockLSTM and PyTorch (a quarter of an hour)
+	@$(BIN)/python benchmarks/layers.py $(ARGS)
 
 bench-load: $(READY) ## measure time and memory of loading the reviews, against Keras' own loader
 	@$(BIN)/python benchmarks/load_imdb.py $(ARGS)

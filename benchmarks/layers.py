@@ -166,7 +166,7 @@ def measure(case: dict, workers: dict[str, Worker], repeats: int) -> dict:
 
 def write_table(rows: list[dict], inference: bool) -> str:
     """Return the page with the table."""
-    machine = describe_machine()
+    versions = describe_machine()["versions"]
     ratios = [row["faster_than_best"] for row in rows if row["faster_than_best"]]
     mean = math.exp(statistics.fmean(map(math.log, ratios))) if ratios else math.nan
     names = [key for key in rows[0] if key.endswith("_ms")]
@@ -175,7 +175,7 @@ def write_table(rows: list[dict], inference: bool) -> str:
         "",
         f"Made by `make bench-layers{' ARGS=--inference' if inference else ''}`.",
         f"Processor: {read_processor()}, {count_cores()} cores. TensorFlow "
-        f"{machine.get('tensorflow', '')}, Keras {machine.get('keras', '')}.",
+        f"{versions['tensorflow']}, Keras {versions['keras']}.",
         "Milliseconds: medians of turns. Features are as many as units.",
         "Share of peak: of a large product of NumPy in the same turns.",
         "",

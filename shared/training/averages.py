@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class UseAverages(keras.callbacks.Callback):
     """Puts the averages of the weights into the model whenever it is used.
 
-    The optimizer keeps the averages (`use_ema` of Keras). They are in the model from the
-    start of a validation to the start of the next epoch, and after the last one. So all
-    callbacks after this one see them, and a checkpoint, which keeps `swapped`, too.
+    The optimizer keeps the averages (`use_ema` of Keras). They are in the model from
+    the start of a validation to the start of the next epoch, and after the last one. So
+    all callbacks after this one see them, and a checkpoint, which keeps `swapped`, too.
     Keras' `SwapEMAWeights` adds and subtracts to swap, which changes the last digits of
     the weights, and misses the end of a training that stops early.
     """

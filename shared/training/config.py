@@ -89,8 +89,8 @@ class TrainingConfig:
             )
         if self.ema is not None and not 0 < self.ema < 1:
             raise UserError(
-                f"--ema {self.ema}: takes a share above 0 and below 1, e.g. 0.999. Omit "
-                "the flag to use the weights themselves."
+                f"--ema {self.ema}: takes a share above 0 and below 1, e.g. 0.999. "
+                "Omit the flag to use the weights themselves."
             )
         if self.stop_at is not None and not math.isfinite(self.stop_at):
             raise UserError(f"--stop-at {self.stop_at}: takes a score, e.g. 0.95.")

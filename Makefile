@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean bench-texts -,_,$(RECIPES)) $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -137,6 +137,9 @@ bench-runs: $(READY) ## measure how fast compare, report and runs are with 50 an
 
 bench-reviews: $(READY) ## train text-gru on the IMDB reviews as text, and imdb-gru beside it
 	@$(BIN)/python benchmarks/raw_reviews.py $(ARGS)
+
+bench-texts: $(READY) ## measure time and memory of loading a million short texts
+	@$(BIN)/python benchmarks/million_texts.py $(ARGS)
 
 clean: ## remove .venv and keep the results
 	rm -rf $(VENV)

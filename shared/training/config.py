@@ -49,6 +49,10 @@ class TrainingConfig:
     global_clipnorm: Annotated[float | None, Role.TRAINING] = None
     """Scale the gradient of all weights together to at most this norm; None: do not
     scale."""
+    ema: Annotated[float | None, Role.TRAINING] = None
+    """Validate, save and test an exponential moving average of the weights, not the
+    weights themselves. The value is the share of the old average at each update, e.g.
+    0.999; None: no average."""
     stop_at: Annotated[float | None, Role.TRAINING, EndsTraining()] = None
     """Stop once the validation score is this good or better; None: never."""
     from_run: Annotated[
@@ -82,6 +86,11 @@ class TrainingConfig:
             raise UserError(
                 f"--global-clipnorm {self.global_clipnorm}: takes a norm above 0, e.g. "
                 "1. Omit the flag to clip nothing."
+            )
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise UserError(
+                f"--ema {self.ema}: takes a share above 0 and below 1, e.g. 0.999. "
+                "Omit the flag to use the weights themselves."
             )
         if self.stop_at is not None and not math.isfinite(self.stop_at):
             raise UserError(f"--stop-at {self.stop_at}: takes a score, e.g. 0.95.")
@@ -124,12 +133,14 @@ def set_seed(seed: int) -> None:
 
 
 def build_optimizer(training: TrainingConfig) -> keras.Optimizer:
-    """Return a new optimizer with the learning rate and the clipping of a config."""
+    """Return a new optimizer with learning rate, clipping and averages of a config."""
     import keras
 
     optimizer = keras.optimizers.get(training.optimizer)
     optimizer.learning_rate = training.learning_rate
     optimizer.global_clipnorm = training.global_clipnorm
+    if training.ema is not None:
+        optimizer.use_ema, optimizer.ema_momentum = True, training.ema
     for name in ("assign_add", "assign_sub"):
         setattr(optimizer, name, _sum_first(getattr(optimizer, name)))
     return optimizer

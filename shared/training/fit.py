@@ -45,9 +45,11 @@ def fit(
     Returns:
         The record. Its `finish` scores the test set and closes the run.
     """
+    from shared.training.averages import list_averages
     from shared.training.kernel_record import KernelRecord
     from shared.training.recorder import ProgressLine, Recorder
 
+    callbacks = [*list_averages(training), *callbacks]
     recorder = Recorder(
         folder,
         epochs=training.epochs,
@@ -76,7 +78,9 @@ def fit_quietly(
     Returns:
         Loss and metrics of training and validation, one number per epoch.
     """
-    return _fit(model, data, training, [])
+    from shared.training.averages import list_averages
+
+    return _fit(model, data, training, list_averages(training))
 
 
 @dataclass(frozen=True)

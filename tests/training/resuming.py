@@ -104,6 +104,10 @@ CASES = {
     "sum-gru, adamw, clipped": (
         SERIES, ["--optimizer", "adamw", "--global-clipnorm", "0.1"],
     ),
+    "sum-gru, averages": (SERIES, ["--ema", "0.9"]),
+    "sum-gru, averages, mixed precision": (
+        SERIES, ["--ema", "0.9", "--precision", "mixed_float16"],
+    ),
     "sum-gru, nadam": (SERIES, ["--optimizer", "nadam"]),
     "sum-gru, lion": (SERIES, ["--optimizer", "lion"]),
 }  # fmt: skip

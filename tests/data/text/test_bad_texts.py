@@ -227,6 +227,13 @@ def test_at_least_forty_kinds_are_tried():
     assert len({case.name for case in TABLE}) == len(TABLE) >= 40
 
 
+def test_a_line_of_100_megabytes_is_refused_with_its_number(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_bytes(table("word " * 20_000_000 + ",yes"))
+    with pytest.raises(UserError, match="line 18: a text of 100,000,000 characters"):
+        load_text(TextConfig(file=path), 0)
+
+
 def test_a_sign_of_any_kind_is_the_same_token_when_it_comes_from_the_cache(tmp_path):
     """JSON can hold a zero byte. The second time, the tokens are those of the cache."""
     path = tmp_path / "r.jsonl"

@@ -41,6 +41,7 @@ from shared.core.errors import UserError
 from shared.core.files import check_place, read_umask, to_csv, write_text
 from shared.core.flags import one_line_errors, parse
 from shared.core.text import shorten
+from shared.inference.file_form import AS_TRAINED, FileForm
 from shared.inference.predictors import Forecast, Predictor, find_predictor
 from shared.inference.text_predict import TextPredictions
 from shared.plots.colours import recipe_colour
@@ -69,6 +70,7 @@ class Options:
     """Folder of all runs."""
     to: Path | None = None
     """Folder for the forecast; None: a new one in the run folder."""
+    form: FileForm = AS_TRAINED
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         predictor.check(run)
         if options.text is not None and not predictor.reads_text:
             raise UserError(f"--text: {run.recipe} reads no texts; omit the flag.")
+        options.form.check(predictor.form, run.recipe)
         target = options.to or _name_folder(run, predictor)
         if target.exists() and not target.is_dir():
             raise UserError(f"--to {shorten(str(target))}: is no folder; name another.")
@@ -91,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         set_up_numbers(run.settings.get("precision", "float32"))
         print(f"Run: {run.path}")
         question = (options.file, options.text)[: 1 + predictor.reads_text]
-        found = predictor.forecast(run, *question)
+        form = {"form": options.form} if predictor.form else {}
+        found = predictor.forecast(run, *question, **form)
         print(f"Read: {found.source}")
         for sentence in found.remarks:
             print(f"  {sentence}")

@@ -62,20 +62,25 @@ class Predictor:
             texts, it also takes one text or None.
         check: Refuses a run that cannot forecast, before TensorFlow starts.
         reads_text: Whether it classifies texts.
+        form: Fields of `FileForm` that it takes. Then `forecast` takes a `form`.
     """
 
     forecast: Callable[..., Forecast | TextPredictions]
     check: Callable[[Run], object] = lambda _: None
     reads_text: bool = False
+    form: tuple[str, ...] = ()
 
 
-SERIES = Predictor(forecast_series, read_layout)
+SERIES = Predictor(
+    forecast_series, read_layout, form=("encoding", "decimal", "time_format")
+)
+TEXTS = Predictor(predict_texts, read_text_reader, reads_text=True, form=("encoding",))
 PREDICTORS: dict[type, Predictor] = {
     SeriesConfig: SERIES,
     WeatherConfig: Predictor(forecast_weather, read_kept),
     SineConfig: Predictor(forecast_sine),
-    TextConfig: Predictor(predict_texts, read_text_reader, reads_text=True),
-    ReviewsConfig: Predictor(predict_texts, read_text_reader, reads_text=True),
+    TextConfig: TEXTS,
+    ReviewsConfig: TEXTS,
 }
 NO_SERIES: dict[type, str] = {
     SumsConfig: "the sum of a window of random numbers",

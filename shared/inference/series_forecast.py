@@ -11,6 +11,7 @@ from shared.core.errors import UserError
 from shared.core.text import shorten
 from shared.data.series.filling import FilledSeries
 from shared.data.series.layout import Layout
+from shared.inference.file_form import AS_TRAINED, FileForm
 from shared.inference.intervals import (
     MOST_ORIGINS,
     calibrate,
@@ -34,19 +35,22 @@ if TYPE_CHECKING:
 BATCH = 256
 
 
-def forecast_series(run: Run, file: Path | None) -> SeriesForecast:
+def forecast_series(
+    run: Run, file: Path | None, form: FileForm = AS_TRAINED
+) -> SeriesForecast:
     """Forecast the steps after the last measured row of every series.
 
     Args:
         run: A finished run of a series recipe.
         file: A table with the columns of the run, maybe newer; None: the file of the
             run if it is still there, else the last steps that the run has kept.
+        form: How the table is written.
 
     Raises:
         UserError: If the run cannot forecast, or the table does not fit it.
     """
     layout = read_layout(run)
-    rows = find_rows(run, layout, file)
+    rows = find_rows(run, layout, file, form)
     found = SeriesForecast(
         layout, rows.series, source=rows.source, remarks=list(rows.remarks)
     )

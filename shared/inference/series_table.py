@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from shared.core.errors import UserError
@@ -18,6 +19,7 @@ from shared.data.series.phase import (
     is_same_grid,
 )
 from shared.data.series.reading import Series, TableOptions, read_series
+from shared.inference.file_form import AS_TRAINED, FileForm
 from shared.inference.intervals import cut_warnings, find_outside
 from shared.inference.series_run import Reading, read_latest, read_reading
 from shared.runs.reader import Run
@@ -38,26 +40,32 @@ class Rows:
     remarks: list[str]
 
 
-def find_rows(run: Run, layout: Layout, file: Path | None) -> Rows:
+def find_rows(
+    run: Run, layout: Layout, file: Path | None, form: FileForm = AS_TRAINED
+) -> Rows:
     """Read a table as the run read its own, or take the last steps that it has kept.
 
     Args:
         run: A finished run of a series recipe.
         layout: Of the run.
         file: A table; None: the file of the run if it is still there.
+        form: How the table is written, where it is not as the run read its own.
 
     Raises:
         UserError: If there is nothing to read, or it does not fit the run.
     """
     reading, trained_on = read_reading(run)
+    given = {name: getattr(form, name) for name in form.list_given()}
+    reading = msgspec.structs.replace(reading, **given)
     path = file or (None if trained_on is None else Path(trained_on))
     if file is not None or (path is not None and path.is_file()):
         series, remarks = _read_table(reading, layout, path)
         _check_grids(series, run, layout, path, remarks)
         source = _describe_rows(path, series)
     else:
-        series, remarks = read_latest(run, layout), []
         source = describe_kept(path)
+        form.refuse_without_file(source)
+        series, remarks = read_latest(run, layout), []
     kept = _keep_readable(series, layout, path, remarks)
     remarks += _find_outside(kept, layout)
     return Rows(kept, source, remarks)

@@ -15,6 +15,7 @@ from shared.data.text.labelled import LabelledTexts, Origin, drop_unusable
 from shared.data.text.read_texts import TEXT_FILE, TextOptions, read_texts
 from shared.data.unpack import read_packed
 from shared.inference.classifier import TextClassifier, check_outputs
+from shared.inference.file_form import AS_TRAINED, FileForm
 from shared.inference.load_model import load_model
 from shared.inference.text_run import TextReader, read_text_reader
 from shared.runs.reader import Run
@@ -58,7 +59,9 @@ class TextPredictions:
         ]
 
 
-def predict_texts(run: Run, file: Path | None, text: str | None) -> TextPredictions:
+def predict_texts(
+    run: Run, file: Path | None, text: str | None, form: FileForm = AS_TRAINED
+) -> TextPredictions:
     """Return the classes of the texts in a file, or of one text.
 
     Args:
@@ -66,6 +69,7 @@ def predict_texts(run: Run, file: Path | None, text: str | None) -> TextPredicti
         file: A table with the column of the run, a .txt file with a text a line, or a
             folder with a text in each .txt file. Labels are not needed.
         text: One text.
+        form: Its `encoding` is that of the file.
 
     Raises:
         UserError: If both or none are given, or the file has another form.
@@ -77,10 +81,11 @@ def predict_texts(run: Run, file: Path | None, text: str | None) -> TextPredicti
         )
     reader = read_text_reader(run)
     if text is not None:
+        form.refuse_without_file("one text")
         if not text.strip():
             raise UserError("--text: is empty; write the text between quotes.")
         return classify(run, reader, [text], "the text given", [])
-    found = _read_file(file, reader)
+    found = _read_file(file, reader, form.encoding or "auto")
     source = f"{file}: {len(found.texts):,} texts"
     predictions = classify(run, reader, found.texts, source, list(found.remarks))
     predictions.places = [
@@ -114,12 +119,12 @@ def classify(
     return TextPredictions(texts, classes, found.probabilities, source, remarks)
 
 
-def _read_file(path: Path, reader: TextReader) -> LabelledTexts:
+def _read_file(path: Path, reader: TextReader, encoding: str) -> LabelledTexts:
     """Read texts without labels."""
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, encoding)
     if path.suffix == TEXT_FILE and path.is_file():
-        lines = decode_text(read_packed(path), path).split("\n")
+        lines = decode_text(read_packed(path), path, encoding).split("\n")
         numbers = [k for k, line in enumerate(lines) if line.strip()]
         if not numbers:
             raise UserError(f"{path}: holds no text.")
@@ -128,7 +133,9 @@ def _read_file(path: Path, reader: TextReader) -> LabelledTexts:
         return drop_unusable(found)
     column = reader.facts.column
     try:
-        return read_texts(TextOptions(path, column, needs_labels=False))
+        return read_texts(
+            TextOptions(path, column, encoding=encoding, needs_labels=False)
+        )
     except UserError as error:
         if "--text" not in str(error):
             raise
@@ -143,10 +150,10 @@ def _read_file(path: Path, reader: TextReader) -> LabelledTexts:
     )
 
 
-def _read_folder(path: Path) -> LabelledTexts:
+def _read_folder(path: Path, encoding: str) -> LabelledTexts:
     """Read every .txt file below a folder as one text."""
     files = sorted(file for file in path.rglob(f"*{TEXT_FILE}") if file.is_file())
     if not files:
         raise UserError(f"{path}: holds no {TEXT_FILE} file, which would be one text.")
-    texts = [decode_text(read_packed(file), file) for file in files]
+    texts = [decode_text(read_packed(file), file, encoding) for file in files]
     return drop_unusable(LabelledTexts(path, "", texts, [], list(map(Origin, files))))

@@ -6,9 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from shared.core.errors import format_flag
+from shared.core.flags import list_names
 from shared.data.series.config import SeriesConfig
 from shared.data.series.dataset import load_series
 from shared.data.series.frequency import infer_frequency
+from shared.data.series.messages import FORECAST_FLAGS
+from shared.inference.file_form import FileForm
+from shared.inference.predict import Options
 from shared.training.forecast_report import pack_latest
 from tests.inference.forecasts import (
     column,
@@ -230,3 +235,45 @@ def test_config_json_of_a_copied_run_is_unchanged(sales, tmp_path):
     facts = json.loads((sales.path / "config.json").read_text())["data_facts"]
     assert facts["layout"]["frequency"]["count"] == 86_400
     assert facts["file"].endswith("shop.csv")
+
+
+def test_a_forecast_has_the_flags_that_messages_name_for_it():
+    assert {format_flag(name) for name in list_names(FileForm)} == FORECAST_FLAGS
+    assert list_names(FileForm) <= list_names(Options)
+
+
+def write_as_elsewhere(table, folder):
+    """Write a table as Western Windows does, and return the flags that name it."""
+    path = folder / "ventes.csv"
+    table.to_csv(path, index=False, sep=";", decimal=",", date_format="%d.%m.%Y")
+    text = path.read_text().replace("visits", "visités")
+    path.write_bytes(text.encode("cp1252"))
+    return ["--file", str(path)]
+
+
+def test_a_newer_file_may_be_written_in_another_way(sales, tmp_path, capsys):
+    table = make_table()
+    expected = forecast(sales, tmp_path, *save(table, tmp_path))
+    flags = write_as_elsewhere(table, tmp_path)
+    line = refuse(capsys, sales, tmp_path, *flags)
+    assert "line 1 is no text in utf-8" in line and "pass its --encoding" in line
+    flags += ["--encoding", "cp1252"]
+    line = refuse(capsys, sales, tmp_path, *flags)
+    assert "line 2, column 'sales'" in line and "pass --decimal ," in line
+    flags += ["--decimal", ","]
+    line = refuse(capsys, sales, tmp_path, *flags)
+    assert "line 2, column 'day'" in line and "pass another --time-format" in line
+    rows = forecast(sales, tmp_path, *flags, "--time-format", "day-first")
+    assert rows == expected
+
+
+def test_how_a_file_is_written_needs_a_file(sales, tmp_path, capsys):
+    gone = without_file(sales, tmp_path)
+    line = refuse(capsys, gone, tmp_path, "--encoding", "cp1252")
+    assert "--encoding: describes a file" in line and "the run has kept" in line
+    assert "takes iso, day-first" in refuse(
+        capsys, sales, tmp_path, "--time-format", "nonsense"
+    )
+    assert "--encoding 'cp9999': is no encoding" in refuse(
+        capsys, sales, tmp_path, *save(make_table(), tmp_path), "--encoding", "cp9999"
+    )

@@ -211,6 +211,25 @@ def test_a_text_run_needs_a_text_or_a_file(table_run, tmp_path, capsys):
     assert "--text: is empty" in refuse(capsys, table_run, tmp_path, "--text", " ")
 
 
+def test_a_file_of_texts_may_have_another_encoding(table_run, tmp_path, capsys):
+    texts = ["The café was great", "rude and slow"]
+    table = "review\n" + "\n".join(texts)
+    contents = {"new.csv": table, "new.txt": "\n".join(texts), "texts/a.txt": texts[0]}
+    for name, text in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(text.encode("cp1252"))
+    for name in ("new.csv", "new.txt", "texts"):
+        flags = ["--file", str(tmp_path / name)]
+        line = refuse(capsys, table_run, tmp_path, *flags)
+        assert "is no text in utf-8" in line and "--encoding" in line
+        rows = classify(table_run, tmp_path, *flags, "--encoding", "cp1252")
+        assert [row["text"] for row in rows] == texts[: len(rows)]
+    line = refuse(capsys, table_run, tmp_path, "--text", "x", "--encoding", "cp1252")
+    assert "--encoding: describes a file, and this reads one text" in line
+    line = refuse(capsys, table_run, tmp_path, *flags, "--decimal", ",")
+    assert "--decimal: text-gru does not take it; omit the flag" in line
+
+
 def test_a_series_reads_no_text(sales, tmp_path, capsys):
     line = refuse(capsys, sales, tmp_path, "--text", "great")
     assert "--text: series-linear reads no texts; omit the flag." in line

@@ -78,6 +78,8 @@ def test_a_sine_with_a_random_phase_goes_on_after_its_last_window(
 def test_a_sine_reads_no_file(sine, tmp_path, capsys):
     line = refuse(capsys, sine, tmp_path, *save(make_table(), tmp_path))
     assert "sine-gru forecasts its generated series; omit the flag" in line
+    line = refuse(capsys, sine, tmp_path, "--encoding", "cp1252")
+    assert "--encoding: sine-gru does not take it; omit the flag" in line
 
 
 def test_a_sine_that_cannot_be_generated_again_is_one_line(sine, tmp_path, capsys):

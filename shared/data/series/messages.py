@@ -1,13 +1,14 @@
 """What messages about a table share: counts, lines, times, and remedies.
 
-A recipe has flags that describe a table, such as `--every`. A saved run has none: it
-reads every file as it read the first one. So an error that names a flag has a second
-wording without it.
+A recipe has flags that describe a table, such as `--every`. A forecast of a saved run
+has few of them: it reads a file as the run read its own. So an error that names a flag
+has a second wording without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from shared.data.series.table_file import TableFile
 
 MOST_LINES = 3  # that a message lists
+FORECAST_FLAGS = {"--encoding", "--decimal", "--time-format"}
+"""Flags of `make predict` that describe a table: how it is written."""
 
 
 class TableError(UserError):
     """An error of a table whose message names a flag.
 
     Attributes:
-        plain: The same for a program without flags that describe a table.
+        plain: The same for a program without that flag.
     """
 
     def __init__(self, message: str, plain: str):
@@ -34,12 +37,18 @@ class TableError(UserError):
 
 
 @contextmanager
-def without_flags() -> Iterator[None]:
-    """Give every error inside its wording without flags."""
+def without_flags(kept: Collection[str] = ()) -> Iterator[None]:
+    """Give every error inside its wording without flags.
+
+    Args:
+        kept: Flags that the program has: an error that names only them keeps them.
+    """
     try:
         yield
     except TableError as error:
-        raise UserError(error.plain) from None
+        named = set(re.findall(r"--[a-z][a-z-]*", str(error)))
+        has_flags = named <= set(kept)
+        raise UserError(str(error) if has_flags else error.plain) from None
 
 
 def advise(problem: str, remedy: str, plain: str) -> TableError:

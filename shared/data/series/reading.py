@@ -5,7 +5,6 @@ No value is invented here: a step or a cell that the file lacks is NaN.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +24,7 @@ from shared.data.series.columns import Columns, choose_columns, suggest_series
 from shared.data.series.combining import combine_rows
 from shared.data.series.frequency import Frequency, parse_every
 from shared.data.series.grid import Series, choose_frequency, make_grid
-from shared.data.series.messages import advise, without_flags
+from shared.data.series.messages import FORECAST_FLAGS, advise, without_flags
 from shared.data.series.table_file import (
     TableFile,
     open_table,
@@ -116,10 +115,12 @@ def read_series(options: TableOptions) -> SeriesTable:
     behind the last value of the target are kept: they are the known future.
 
     Raises:
-        UserError: If the file has another form. Names line and column. It names flags
-            of a recipe only if no frequency is given: a saved run has none.
+        UserError: If the file has another form. Names line and column. With a
+            frequency, it names only flags of `make predict`.
     """
-    with nullcontext() if options.frequency is None else without_flags():
+    if options.frequency is None:
+        return _read_series(options)
+    with without_flags(FORECAST_FLAGS):
         return _read_series(options)
 
 

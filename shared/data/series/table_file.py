@@ -158,11 +158,13 @@ def set_decimal(
         decimal: `.` or `,`; `auto`: found.
 
     Raises:
-        UserError: If a mark may be that of decimals or of thousands.
+        UserError: If a mark may be that of decimals or of thousands, or if it is not
+            the one that was asked for.
     """
     if isinstance(table, ParquetTable):
         return table
     if decimal != "auto":
+        _check_decimal(table, _find_marked(head, names), decimal)
         return dataclasses.replace(table, decimal=decimal)
     if table.delimiter == ",":
         return table
@@ -185,6 +187,23 @@ def set_decimal(
             "all rows",
         )
     return dataclasses.replace(table, decimal="," if comma else ".")
+
+
+def _check_decimal(table: Table, marked: list[pd.Series], decimal: str) -> None:
+    """Refuse a column whose numbers all have the other decimal mark."""
+    other = "," if decimal == "." else "."
+    for cells in marked:
+        has_other = cells.str.contains(other, regex=False)
+        has_asked = cells.str.contains(decimal, regex=False)
+        if has_other.all() and not has_asked.any():
+            problem = f"no number with the decimal mark {decimal!r}"
+            raise refuse_cell(
+                table,
+                str(cells.name),
+                cells.index[0],
+                f"{problem}, as all of its column; pass --decimal {other}",
+                f"{problem}, as all of its column; write it so",
+            )
 
 
 def _find_marked(cells: pd.DataFrame, names: Sequence[str]) -> list[pd.Series]:

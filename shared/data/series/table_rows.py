@@ -136,8 +136,12 @@ def _read_times(table: TableFile, cells: pd.Series, time_format: str | None) -> 
     try:
         return parse_times(cells, time_format)
     except TimesError as error:
-        name = str(cells.name)
-        raise refuse_cell(table, name, error.line, str(error), error.plain) from None
+        name, problem = str(cells.name), str(error)
+        is_first = error.line == cells.index[0] and pd.notna(cells.iloc[0])
+        if time_format is not None and is_first and "--time-format" not in problem:
+            form = f"the form {shorten(time_format, 40)!r} that was asked for"
+            problem += f"; times are read in {form}: pass another --time-format"
+        raise refuse_cell(table, name, error.line, problem, error.plain) from None
 
 
 def _read_names(table: TableFile, cells: pd.Series) -> tuple[np.ndarray, list[str]]:

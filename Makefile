@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean bench-texts -,_,$(RECIPES)) $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep bench-texts clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help

@@ -49,7 +49,7 @@ export: $(READY) ## export the network of a run, with an example: RUN=imdb-gru A
 explain: $(READY) ## show what a network reads in a text, or what a forecast leans on: RUN=imdb-gru TEXT="..."
 	@$(BIN)/python -m shared.inference.explain $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(if $(TEXT),--text "$$TEXT") $(if $(EXAMPLE),--example '$(EXAMPLE)') $(ARGS)
 
-try: $(READY) ## type a text in the browser and watch a network read it: RUN=imdb-gru (127.0.0.1 only)
+try: $(READY) ## type a text or paste rows in the browser, and watch a network read: RUN=imdb-gru (127.0.0.1 only)
 	@$(BIN)/python -m shared.inference.explain.live $(if $(RUN),'$(RUN)') $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from shared.core.errors import UserError
@@ -38,13 +39,21 @@ class Rows:
     remarks: list[str]
 
 
-def find_rows(run: Run, layout: Layout, file: Path | None) -> Rows:
+def find_rows(
+    run: Run,
+    layout: Layout,
+    file: Path | None,
+    headers: tuple[tuple[str, ...], ...] = (),
+    encoding: str | None = None,
+) -> Rows:
     """Read a table as the run read its own, or take the last steps that it has kept.
 
     Args:
         run: A finished run of a series recipe.
         layout: Of the run.
         file: A table; None: the file of the run if it is still there.
+        headers: Names of the columns of a table without a header, as in `open_table`.
+        encoding: Of the table; None: that of the table of the run.
 
     Raises:
         UserError: If there is nothing to read, or it does not fit the run.
@@ -52,7 +61,9 @@ def find_rows(run: Run, layout: Layout, file: Path | None) -> Rows:
     reading, trained_on = read_reading(run)
     path = file or (None if trained_on is None else Path(trained_on))
     if file is not None or (path is not None and path.is_file()):
-        series, remarks = _read_table(reading, layout, path)
+        if encoding is not None:
+            reading = msgspec.structs.replace(reading, encoding=encoding)
+        series, remarks = _read_table(reading, layout, path, headers)
         _check_grids(series, run, layout, path, remarks)
         source = _describe_rows(path, series)
     else:
@@ -111,7 +122,10 @@ def extend(series: FilledSeries, layout: Layout) -> FilledSeries:
 
 
 def _read_table(
-    reading: Reading, layout: Layout, path: Path
+    reading: Reading,
+    layout: Layout,
+    path: Path,
+    headers: tuple[tuple[str, ...], ...],
 ) -> tuple[list[FilledSeries], list[str]]:
     """Return the series of a table, and what was found in it."""
     options = TableOptions(
@@ -126,6 +140,7 @@ def _read_table(
         time_format=reading.time_format,
         decimal=reading.decimal,
         encoding=reading.encoding,
+        headers=headers,
         frequency=layout.frequency,
     )
     table = read_series(options)

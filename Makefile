@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-try bench-first-contact bench-runs lessons explain try bench-reviews sweep clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -128,6 +128,9 @@ bench-seasons: $(READY) ## test weather-best on seasons outside its training: AR
 
 bench-export: $(READY) ## export every recipe to every format: differences and sizes (ten minutes); ARGS=--times: how long one example takes
 	@$(BIN)/python benchmarks/export_formats.py $(ARGS)
+
+bench-try: $(TEST_READY) ## measure how long make try needs for 200 words, in Chromium: ARGS="--words 200"
+	@$(BIN)/python benchmarks/try_speed.py $(ARGS)
 
 bench-runs: $(READY) ## measure how fast compare, report and runs are with 50 and with 3,000 saved runs
 	@$(BIN)/python benchmarks/many_runs.py $(ARGS)

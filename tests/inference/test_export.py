@@ -1,6 +1,7 @@
 """Exported networks predict as the originals do, and run without this project."""
 
 import contextlib
+import csv
 import io
 import json
 import subprocess
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from keras import layers
 
+from benchmarks.export_formats import RESULTS, VARIANTS
 from shared.cells.numpy_layer import NumpyGRU
 from shared.core.errors import UserError
 from shared.core.recipes import list_recipes
 from shared.inference.export import formats
-from shared.inference.export.__main__ import main
+from shared.inference.export.__main__ import TOLERANCE, main
 from shared.inference.export.lookups import use_plain_lookups
 from shared.inference.export.loops import use_plain_loops
 from shared.inference.export.plain import check_plain, make_plain
@@ -84,6 +86,44 @@ def test_every_recipe_exports_or_says_why_not(recipe, tmp_path):
         assert manifest["check"]["examples"] >= 9
     refused = REFUSED.get(recipe, set())
     assert list_folders(run) == sorted(set(INSTALLED) - refused)
+
+
+def test_the_published_table_holds_every_recipe_and_format():
+    """`make bench-export` writes it; a new recipe needs a new table."""
+    with (RESULTS / "export.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = {(row["recipe"], row["format"], row["quantize"]): row for row in rows}
+    assert len(found) == len(rows) == 6 * len(PUBLISHED)
+    for recipe in PUBLISHED:
+        for name, quantize in VARIANTS:
+            row = found[recipe.replace("_", "-"), name, quantize]
+            if name in REFUSED.get(recipe, ()):
+                assert "take savedmodel" in row["reason"]
+                continue
+            assert not row["reason"]
+            assert quantize != "none" or float(row["largest_difference"]) <= TOLERANCE
+            assert int(row["bytes"]) > 1_000
+
+
+@pytest.mark.skipif("litert" not in INSTALLED, reason="needs ai-edge-litert")
+@pytest.mark.parametrize(
+    ("recipe", "metric"),
+    [("sum_gru", "mse"), pytest.param("writer_gru", "bits", marks=pytest.mark.slow)],
+)
+def test_fewer_bits_say_what_accuracy_they_cost(recipe, metric, tmp_path):
+    run = train(recipe, tmp_path)
+    flags = ["--format", "litert", "--quantize", "float16", "--examples", "9999"]
+    status, screen = run_export(run, *flags)
+    assert status == 0, screen
+    folder = run.path / "exports" / "litert-float16"
+    checked = json.loads((folder / "manifest.json").read_text())["check"]
+    assert checked["metric"].startswith(metric)
+    test = run.summary["test"]["best"]
+    assert checked["original"] == pytest.approx(test[f"test_{checked['metric']}"])
+    assert checked["exported"] == pytest.approx(checked["original"], rel=0.02)
+    assert checked["exported"] != checked["original"]
+    words = f"test {checked['metric']}: {checked['original']:.5g} before, "
+    assert words + f"{checked['exported']:.5g} with fewer bits" in screen
 
 
 def test_the_example_of_a_text_run_runs_alone(tmp_path):

@@ -215,7 +215,8 @@ at("text").addEventListener("keydown", (event) => {
 
 const field = at("field");
 const PAUSE = 300;  // milliseconds without a key, before the slow part is computed
-let wanted = null, busy = false;
+let wanted = null, asking = false;  // the next curve
+let keys = 0, timer = null, waiting = null, explaining = false;
 
 async function ask(part, text) {
   const found = await fetch(part, {
@@ -229,23 +230,41 @@ function say(text, isError) {
   at("state").classList.toggle("error", isError);
 }
 
+// One curve after the other; of several texts, the last one counts.
 async function answer() {
-  if (busy) return;
-  busy = true;
+  if (asking) return;
+  asking = true;
   try {
     while (wanted !== null) {
-      const text = wanted;
+      const text = wanted, start = performance.now();
       wanted = null;
-      const start = performance.now();
       const quick = await ask("/curve", text);
       if (quick.error) { say(quick.error, true); continue; }
       chosen = quick.cursor ?? quick.words.length - 1;  // the word that was just typed
       show(quick);
       say(`Curve after ${Math.round(performance.now() - start)} ms; the rest follows.`, false);
-      await new Promise((resume) => setTimeout(resume, PAUSE));
-      if (wanted !== null) continue;
+      const number = keys;
+      clearTimeout(timer);
+      timer = setTimeout(() => { waiting = { text, number }; explain(); }, PAUSE);
+    }
+  } catch {
+    say("The server does not answer. Start make try again.", true);
+  } finally {
+    asking = false;
+  }
+}
+
+// The slow part. It never holds up a curve, and is dropped if a key came meanwhile.
+async function explain() {
+  if (explaining) return;
+  explaining = true;
+  try {
+    while (waiting) {
+      const { text, number } = waiting;
+      waiting = null;
+      if (number !== keys) continue;
       const whole = await ask("/explain", text);
-      if (wanted !== null) continue;
+      if (number !== keys) continue;
       if (whole.error) { say(whole.error, true); continue; }
       show(whole);
       say("Everything is computed.", false);
@@ -253,11 +272,12 @@ async function answer() {
   } catch {
     say("The server does not answer. Start make try again.", true);
   } finally {
-    busy = false;
+    explaining = false;
   }
 }
 
 function read() {
+  keys += 1;
   if (!field.value.trim()) {
     wanted = null;
     at("found").hidden = true;

@@ -87,7 +87,8 @@ class LiveText:
     most_bytes = MOST_BYTES
 
     def __init__(self, explainer: TextExplainer, reader: TextReader, title: str,
-                 remarks: Sequence[str] = ()) -> None:  # fmt: skip
+                 remarks: Sequence[str] = (),
+                 quick: TextExplainer | None = None) -> None:  # fmt: skip
         """Keep the network.
 
         Args:
@@ -95,10 +96,14 @@ class LiveText:
             reader: Turns a text into ids.
             title: Of the page.
             remarks: What the reader of the page should know.
+            quick: A copy that computes the curves. So a curve does not wait for an
+                explanation. None: it may wait.
         """
         self.page = render_page(title, None, Field())
-        self._explainer, self._reader, self._remarks = explainer, reader, remarks
-        self._lock = threading.Lock()  # one question after the other
+        self._reader, self._remarks = reader, remarks
+        whole = explainer, threading.Lock()  # one question after the other
+        self._whole = whole
+        self._quick = whole if quick is None else (quick, threading.Lock())
 
     def answer(self, text: str, whole: bool) -> dict[str, Any]:
         """Return what the page shows, or an `error` in a sentence.
@@ -107,10 +112,10 @@ class LiveText:
             text: Of the field.
             whole: Whether all is computed, and not the curve only.
         """
+        explainer, lock = self._whole if whole else self._quick
         try:
-            with self._lock:
+            with lock:
                 tokens = tokenize(self._reader, text)
-                explainer = self._explainer
                 found = (explainer.explain if whole else explainer.read_curve)(tokens)
         except UserError as error:
             return {"error": str(error)}
@@ -200,13 +205,17 @@ def load_live_text(run: Run) -> LiveText:
 
     reader = read_text_reader(run)
     start_tensorflow(run)
-    model = load_model(run.path, restore=False)
-    explainer = TextExplainer(model, reader.facts.padding, tuple(run.task.classes))
+    classes = tuple(run.task.classes)
+    model, copy = (load_model(run.path, restore=False) for _ in range(2))
+    explainer, quick = (
+        TextExplainer(one, reader.facts.padding, classes) for one in (model, copy)
+    )
     title = f"{run.recipe} on {run.data}"
-    live = LiveText(explainer, reader, title, remark_on_model(model))
+    live = LiveText(explainer, reader, title, remark_on_model(model), quick)
     word = next(filter(None, reader.vocabulary.tokens), EXAMPLE)
     for count in (1, 2, 3):  # other sizes need no new graph after these
-        live.answer(" ".join([word] * count), whole=True)
+        for whole in (True, False):
+            live.answer(" ".join([word] * count), whole)
     return live
 
 

@@ -54,7 +54,8 @@ class LiveSeries:
         self._layout = read_layout(run)
         reading, trained_on = read_reading(run)
         self._headers = list_headers(reading, trained_on, self._layout)
-        self._lock = threading.Lock()  # one question after the other
+        # One forecast after the other, and one explanation: a forecast does not wait.
+        self._forecasting, self._explaining = threading.Lock(), threading.Lock()
         try:
             kept = read_latest(run, self._layout)[0]
             self.start = write_kept(kept, reading, self._layout)
@@ -83,16 +84,16 @@ class LiveSeries:
             whole: Whether it is also computed what the forecast leans on.
         """
         try:
-            with self._lock:
-                return self._forecast(text, whole)
+            return self._forecast(text, whole)
         except UserError as error:
             message = str(error)
             return {"error": message[:1].upper() + message[1:]}
 
     def _forecast(self, text: str, whole: bool) -> dict[str, Any]:
         layout = self._layout
-        rows = read_pasted(self._run, layout, text, self._headers)
-        found = forecast_rows(self._run, layout, rows, self._model)
+        with self._forecasting:
+            rows = read_pasted(self._run, layout, text, self._headers)
+            found = forecast_rows(self._run, layout, rows, self._model)
         steps = take_steps(found, layout.lookback)
         remarks = [f"Read: {found.source}", *found.remarks]
         if len(found.series) > 1:
@@ -113,10 +114,11 @@ class LiveSeries:
         inputs = [features[stop - layout.lookback : stop]]
         if layout.num_known:
             inputs.append(features[stop : stop + layout.horizon, -layout.num_known :])
-        leaning = explain_window(
-            self._plain, inputs, list(layout.features), layout.horizon,
-            find_middle(layout.quantiles),
-        )  # fmt: skip
+        with self._explaining:
+            leaning = explain_window(
+                self._plain, inputs, list(layout.features), layout.horizon,
+                find_middle(layout.quantiles),
+            )  # fmt: skip
         if layout.is_single:
             return leaning
         unit = layout.find_scales(series)[layout.target[0]][1]

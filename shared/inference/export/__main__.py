@@ -184,10 +184,8 @@ def _compare(
         f"Compared on {count:,} test examples: the largest difference is {largest:.1e}"
     )
     checked = {"examples": count, "largest_difference": largest}
-    if options.quantize != "none" and not data.task.keeps_part:
-        return checked | _measure_cost(data, count, original, exported)
     if options.quantize != "none":
-        return checked
+        return checked | _measure_cost(data, count, original, exported)
     if not largest <= TOLERANCE:
         raise UserError(
             f"--format {options.format}: an output differs by {largest:.1e} from the "
@@ -203,6 +201,10 @@ def _measure_cost(
     """Return the score of both networks on the test examples, and print it."""
     metric = data.task.score.metric
     targets = data.test.targets[slice(0, count)]
+    if data.task.keeps_part:  # a writer: of each step, the chance of its token
+        original, exported = (
+            data.task.keep(targets, outputs) for outputs in (original, exported)
+        )
     if np.ndim(targets) == 1 and original.shape[1:] == (1,):
         original, exported = original[:, 0], exported[:, 0]
     before, after = (

@@ -19,7 +19,7 @@ from shared.core.errors import UserError
 from shared.core.recipes import list_recipes
 from shared.inference.export import formats
 from shared.inference.export.__main__ import TOLERANCE, main
-from shared.inference.export.lookups import use_plain_lookups
+from shared.inference.export.lookups import use_keras_lookups, use_plain_lookups
 from shared.inference.export.loops import use_plain_loops
 from shared.inference.export.plain import check_plain, make_plain
 from shared.layers.carried import CarryState
@@ -263,7 +263,7 @@ def test_a_search_finds_what_a_hash_table_finds():
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-def test_a_search_gives_the_probabilities_of_the_n_grams(classes):
+def test_a_search_gives_the_probabilities_of_the_n_grams(classes, tmp_path):
     ids = keras.Input((None,), dtype="int32")
     ngrams = NgramModel(base=12, longest=2, num_ngrams=5, num_models=classes)
     model = keras.Model(ids, ngrams(ids))
@@ -272,6 +272,12 @@ def test_a_search_gives_the_probabilities_of_the_n_grams(classes):
     ngrams.set_model(codes, draw(5, classes), draw(classes, seed=1))
     texts = np.array([[0, 1, 4, 5, 4, 5], [1, 7, 7, 2, 9, 4], [0, 0, 0, 0, 0, 1]])
     compare(model, texts.astype("int32"), use_plain_lookups)
+    compare(model, texts.astype("int32"), use_keras_lookups)
+    plain = use_keras_lookups(model)
+    check_plain(plain)
+    plain.save(tmp_path / "plain.keras")
+    loaded = keras.saving.load_model(tmp_path / "plain.keras", safe_mode=True)
+    compare(model, texts.astype("int32"), lambda _: loaded)
 
 
 def test_a_decoder_and_carried_states_become_plain():

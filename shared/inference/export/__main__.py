@@ -102,6 +102,7 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     """
     from shared.inference.export import formats, interface
     from shared.inference.export.example_code import write_example
+    from shared.inference.export.lookups import use_keras_lookups
     from shared.inference.export.plain import check_plain, make_plain
     from shared.inference.load_model import load_model
     from shared.inference.rebuild import rebuild_run
@@ -111,6 +112,7 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     model, network = load_model(run.path), load_model(run.path, restore=False)
     network = make_plain(network)
     if form.needs_plain:
+        network = use_keras_lookups(network)
         check_plain(network)
     network.compile(loss=None)
     network(formats.one_or_all(interface.take_inputs(data.test, slice(0, 1))))

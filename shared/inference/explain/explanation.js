@@ -88,13 +88,13 @@ function drawChart(chart) {
     }
     const entry = add(legend, "span");
     if (!bars) add(entry, "i").style.color = colour;
-    return name(entry, curve.name, (k) => digits(curve.values[k]));
+    return nameEntry(entry, curve.name, (k) => digits(curve.values[k]));
   });
   for (const band of bands) {
     const entry = add(legend, "span");
     add(entry, "i", "", "band");
     const ends = (k) => (band.low[k] === null ? digits(null) : `${digits(band.low[k])} to ${digits(band.high[k])}`);
-    values.push(name(entry, band.name, ends));
+    values.push(nameEntry(entry, band.name, ends));
   }
   if (bars) draw(picture, "line", { class: "zero", x1: 0, x2: count, y1: y(0), y2: y(0) });
   return { here: follow(picture, 100), values };
@@ -139,7 +139,7 @@ function drawHeat(chart) {
     const label = add(place, "span", "", "row");
     label.style.setProperty("--row", n);
     label.title = row.name;
-    return name(label, row.name, (k) => (row.values[k] === null ? "" : digits(row.values[k])));
+    return nameEntry(label, row.name, (k) => (row.values[k] === null ? "" : digits(row.values[k])));
   });
   const picture = draw(place, "svg", {
     viewBox: `0 0 ${count} ${rows}`, preserveAspectRatio: "none", role: "img", "aria-label": chart.title,
@@ -154,7 +154,7 @@ function drawHeat(chart) {
 }
 
 // A name in a legend, and what it has at the chosen place.
-function name(entry, text, read) {
+function nameEntry(entry, text, read) {
   add(entry, "bdi", text);
   entry.append(" ");
   return { shown: add(entry, "b"), read };

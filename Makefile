@@ -108,8 +108,9 @@ lint: $(TEST_READY) ## check style, format and the direction of imports
 bench-first-contact: ## measure `git clone` and the first `make imdb-gru`, step by step (ARGS="--second --terminal")
 	@$(PYTHON) benchmarks/first_contact.py $(ARGS)
 
-bench: $(READY) ## measure how fast the recipes train, by technique and against others (an hour)
+bench: $(READY) ## measure how fast the recipes train, by technique and against others, and exports (an hour)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python benchmarks/export_formats.py --times)
 
 bench-load: $(READY) ## measure time and memory of loading the reviews, against Keras' own loader
 	@$(BIN)/python benchmarks/load_imdb.py $(ARGS)

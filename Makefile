@@ -10,7 +10,7 @@ RECIPES := $(subst _,-,$(filter-out _%,$(notdir $(basename $(wildcard recipes/[a
 
 .DEFAULT_GOAL := help
 export TEXT
-.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-first-contact bench-runs lessons explain try bench-reviews sweep bench-texts clean $(RECIPES) $(subst -,_,$(RECIPES))
+.PHONY: help setup test test-slow torture kernels bands update-stored lint compare report runs predict generate export equivalence gradient-flow memory-horizon backtest reference reference-tables new-recipe recipe-table clean-caches bench bench-layers bench-load bench-epochs bench-weather bench-seasons bench-determinism bench-export bench-try bench-first-contact bench-runs lessons explain try bench-reviews sweep bench-texts clean $(RECIPES) $(subst -,_,$(RECIPES))
 
 help: ## show this list
 	@$(PYTHON) -m shared.commands.help
@@ -49,7 +49,7 @@ export: $(READY) ## export the network of a run, with an example: RUN=imdb-gru A
 explain: $(READY) ## show what a network reads in a text, or what a forecast leans on: RUN=imdb-gru TEXT="..."
 	@$(BIN)/python -m shared.inference.explain $(if $(RUN),'$(RUN)') $(if $(FILE),--file '$(FILE)') $(if $(TEXT),--text "$$TEXT") $(if $(EXAMPLE),--example '$(EXAMPLE)') $(ARGS)
 
-try: $(READY) ## type a text in the browser and watch a network read it: RUN=imdb-gru (127.0.0.1 only)
+try: $(READY) ## type a text or paste rows in the browser, and watch a network read: RUN=imdb-gru (127.0.0.1 only)
 	@$(BIN)/python -m shared.inference.explain.live $(if $(RUN),'$(RUN)') $(ARGS)
 
 equivalence: $(READY) ## compare the ways to compute one set of weights: NumPy, Keras, XLA, PyTorch, ...
@@ -108,8 +108,9 @@ lint: $(TEST_READY) ## check style, format and the direction of imports
 bench-first-contact: ## measure `git clone` and the first `make imdb-gru`, step by step (ARGS="--second --terminal")
 	@$(PYTHON) benchmarks/first_contact.py $(ARGS)
 
-bench: $(READY) ## measure how fast the recipes train, by technique and against others (an hour)
+bench: $(READY) ## measure how fast the recipes train, by technique and against others, and exports (an hour)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python benchmarks/export_formats.py --times)
 
 bench-layers: $(READY) ## measure one layer at many sizes, beside Keras, BlockLSTM and PyTorch (a quarter of an hour)
 	@$(BIN)/python benchmarks/layers.py $(ARGS)
@@ -131,6 +132,9 @@ bench-seasons: $(READY) ## test weather-best on seasons outside its training: AR
 
 bench-export: $(READY) ## export every recipe to every format: differences and sizes (ten minutes); ARGS=--times: how long one example takes
 	@$(BIN)/python benchmarks/export_formats.py $(ARGS)
+
+bench-try: $(TEST_READY) ## measure how long make try needs for 200 words, in Chromium: ARGS="--words 200"
+	@$(BIN)/python benchmarks/try_speed.py $(ARGS)
 
 bench-runs: $(READY) ## measure how fast compare, report and runs are with 50 and with 3,000 saved runs
 	@$(BIN)/python benchmarks/many_runs.py $(ARGS)

@@ -30,10 +30,11 @@ class LocalServer(ThreadingHTTPServer):
 class LocalHandler(BaseHTTPRequestHandler):
     """Answers requests from pages of this server, and refuses all others.
 
-    A subclass says what `get` and `post` answer.
+    A subclass says what `get` and `post` answer, and how large a body may be.
     """
 
     timeout = PATIENCE
+    most_bytes = MOST_BYTES
 
     def get(self) -> None:
         """Answer an allowed GET request."""
@@ -61,7 +62,7 @@ class LocalHandler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         elif not re.fullmatch(r"[0-9]{1,9}", length):
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
-        elif int(length) > MOST_BYTES:
+        elif int(length) > self.most_bytes:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             self.post(self.rfile.read(int(length)))

@@ -43,7 +43,7 @@ class Table:
         path: For messages.
         names: Of the columns, without spaces around them. No two are the same.
         lines: int64, (num_rows,): the line of the file where each row starts.
-        header_line: The line of the file where the header starts.
+        header_line: The line of the file where the header starts; 0: it has none.
         content: UTF-8: the header and the rows, without blank lines and comments.
         width: Cells in each row. Those to the right of the header's last name are
             empty.
@@ -156,6 +156,8 @@ class Table:
         cells, text = _read_record(self.content, row + 1, self.delimiter)
         expected, line = len(self.names), self.lines[row]
         what = f"the header (line {self.header_line}) has {expected}"
+        if not self.header_line:
+            what = f"{expected} are read ({list_names(self.names)})"
         if self.width not in (expected, len(cells)):
             what = f"line {self.lines[0]} has {self.width}"
         return UserError(
@@ -191,6 +193,7 @@ def read_table(
     limit: int | None = None,
     content: bytes | None = None,
     holds_prose: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Table:
     """Read a table of text, plain or packed, and check the number of cells of each row.
 
@@ -200,12 +203,14 @@ def read_table(
     have the same number of empty cells behind the last column.
 
     Args:
-        path: The first line that is neither blank nor a comment is the header.
+        path: The first line that is neither blank nor a comment is the header, unless
+            `names` are given.
         delimiter: Between cells, one ASCII character.
         limit: Rows to read at most.
         content: Of the file, unpacked, if it was read before.
         holds_prose: Whether its cells are texts that people wrote. Then # starts no
             comment, `NA` and `None` are words, and one column is enough.
+        names: Of the columns, if the first line is a row.
 
     Raises:
         UserError: If the file is no such table. Names the line.
@@ -213,14 +218,17 @@ def read_table(
     if content is None:
         content = read_packed(path)
     content, is_unfinished = _decode(content, path)
+    if names is not None:
+        content = _write_row(names, delimiter) + content
     content = _remove_quotes(content, delimiter)
     split = _split_quoted if b'"' in content else _split_plain
     comment = "" if holds_prose else COMMENT
-    content, lines, counts = split(content, delimiter, path, comment)
+    first_line = 1 if names is None else 0
+    content, lines, counts = split(content, delimiter, path, comment, first_line)
     if not len(lines):
         raise UserError(f"{path}: holds blank lines and comments only.")
     least = 1 if holds_prose else 2
-    names = _read_names(content, int(lines[0]), delimiter, path, least)
+    found = _read_names(content, int(lines[0]), delimiter, path, least)
     stop = None if limit is None else limit + 1
     header_cells = int(counts[0])
     rows, counts = lines[1:stop], counts[1:stop]
@@ -231,7 +239,7 @@ def read_table(
         )
     table = Table(
         path=path,
-        names=names,
+        names=found,
         lines=rows,
         header_line=int(lines[0]),
         content=content,
@@ -240,14 +248,14 @@ def read_table(
         is_unfinished=is_unfinished and len(rows) == len(lines) - 1,
         holds_prose=holds_prose,
     )
-    if header_cells > len(names) and table.width != header_cells:
+    if header_cells > len(found) and table.width != header_cells:
         raise UserError(
             f"{path}: line {rows[0]} has {table.width} cells, and the header (line "
             f"{lines[0]}) has {header_cells}, with the empty ones at its end; leave a "
             "missing value empty, and keep the separator beside it."
         )
     first, _ = _read_record(content, 1, delimiter)
-    if table.width < len(names) or any(cell.strip() for cell in first[len(names) :]):
+    if table.width < len(found) or any(cell.strip() for cell in first[len(found) :]):
         raise table._refuse_row(0)
     wrong = counts != table.width
     if wrong.any():
@@ -312,8 +320,14 @@ def _remove_quotes(content: bytes, delimiter: str) -> bytes:
     return content if b'"' in plain else plain
 
 
+def _write_row(cells: Sequence[str], delimiter: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
+
+
 def _split_plain(
-    content: bytes, delimiter: str, path: Path, comment: str
+    content: bytes, delimiter: str, path: Path, comment: str, first_line: int
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Find the rows of a table without quotes, where each line is a row.
 
@@ -330,7 +344,7 @@ def _split_plain(
         start = stop
     is_row = np.concatenate(keep)
     kept = content if is_row.all() else rest.getvalue()
-    return kept, np.flatnonzero(is_row) + 1, np.concatenate(counts)
+    return kept, np.flatnonzero(is_row) + first_line, np.concatenate(counts)
 
 
 def _scan_lines(
@@ -370,7 +384,7 @@ def _scan_lines(
 
 
 def _split_quoted(
-    content: bytes, delimiter: str, path: Path, comment: str
+    content: bytes, delimiter: str, path: Path, comment: str, first_line: int
 ) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Do the work of `_split_plain` for a table with quotes, slower.
 
@@ -382,7 +396,7 @@ def _split_quoted(
 
     def give_lines() -> Iterator[str]:
         """Yield lines, but not those between rows that are blank or comments."""
-        for number, line in enumerate(_open_text(content), 1):
+        for number, line in enumerate(_open_text(content), first_line):
             if len(lines) == len(counts):  # the last row is complete
                 if (comment and line.startswith(comment)) or not line.strip():
                     continue

@@ -25,7 +25,7 @@ from shared.inference.series_run import (
     read_calibration,
     read_layout,
 )
-from shared.inference.series_table import extend, find_rows
+from shared.inference.series_table import Rows, extend, find_rows
 from shared.runs.reader import Run
 from shared.tasks.conformal import LEVELS, choose_ends, measure_outside
 
@@ -51,12 +51,28 @@ def forecast_series(
     """
     layout = read_layout(run)
     rows = find_rows(run, layout, file, form)
+    from shared.inference.load_model import load_model
+
+    return forecast_rows(run, layout, rows, load_model(run.path))
+
+
+def forecast_rows(
+    run: Run, layout: Layout, rows: Rows, model: keras.Model
+) -> SeriesForecast:
+    """Forecast the steps after the last measured row of every series.
+
+    Args:
+        run: A finished run of a series recipe.
+        layout: Of the run.
+        rows: What was read for it.
+        model: Of the run.
+
+    Raises:
+        UserError: If the model does not fit the layout, or forecasts no numbers.
+    """
     found = SeriesForecast(
         layout, rows.series, source=rows.source, remarks=list(rows.remarks)
     )
-    from shared.inference.load_model import load_model
-
-    model = load_model(run.path)
     _check_shapes(model, layout, run)
     calibration = None
     try:

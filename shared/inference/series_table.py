@@ -41,7 +41,11 @@ class Rows:
 
 
 def find_rows(
-    run: Run, layout: Layout, file: Path | None, form: FileForm = AS_TRAINED
+    run: Run,
+    layout: Layout,
+    file: Path | None,
+    form: FileForm = AS_TRAINED,
+    headers: tuple[tuple[str, ...], ...] = (),
 ) -> Rows:
     """Read a table as the run read its own, or take the last steps that it has kept.
 
@@ -50,6 +54,7 @@ def find_rows(
         layout: Of the run.
         file: A table; None: the file of the run if it is still there.
         form: How the table is written, where it is not as the run read its own.
+        headers: Names of the columns of a table without a header, as in `open_table`.
 
     Raises:
         UserError: If there is nothing to read, or it does not fit the run.
@@ -59,7 +64,7 @@ def find_rows(
     reading = msgspec.structs.replace(reading, **given)
     path = file or (None if trained_on is None else Path(trained_on))
     if file is not None or (path is not None and path.is_file()):
-        series, remarks = _read_table(reading, layout, path)
+        series, remarks = _read_table(reading, layout, path, headers)
         _check_grids(series, run, layout, path, remarks)
         source = _describe_rows(path, series)
     else:
@@ -119,7 +124,10 @@ def extend(series: FilledSeries, layout: Layout) -> FilledSeries:
 
 
 def _read_table(
-    reading: Reading, layout: Layout, path: Path
+    reading: Reading,
+    layout: Layout,
+    path: Path,
+    headers: tuple[tuple[str, ...], ...],
 ) -> tuple[list[FilledSeries], list[str]]:
     """Return the series of a table, and what was found in it."""
     options = TableOptions(
@@ -134,6 +142,7 @@ def _read_table(
         time_format=reading.time_format,
         decimal=reading.decimal,
         encoding=reading.encoding,
+        headers=headers,
         frequency=layout.frequency,
     )
     table = read_series(options)

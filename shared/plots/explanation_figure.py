@@ -63,10 +63,7 @@ def draw_text_explanation(
     axes[1].axhline(0, color="black", lw=0.8)
     finish_panel(axes[1], f"What each word adds to {classes[chosen]}", "")
     if gates:
-        for k, (name, values) in enumerate(gates.items()):
-            axes[2].plot(places, values[start:], "-", color=COLOURS[k], label=name)
-        axes[2].legend(fontsize=SIZE, frameon=False)
-        finish_panel(axes[2], "Gates, mean over the units", "")
+        _draw_gates(axes[2], gates, start)
     _name_words(axes[-1], words)
     figure.suptitle(plain_text(title), fontsize=11, fontweight="bold")
     return figure
@@ -77,6 +74,7 @@ def draw_writer_explanation(
     chances: np.ndarray,
     likeliest: Sequence[Sequence[str]],
     their_chances: np.ndarray,
+    gates: Mapping[str, np.ndarray],
     title: str,
 ) -> Figure:
     """Draw how probable each token of a text was, and what else was expected.
@@ -86,16 +84,20 @@ def draw_writer_explanation(
         chances: Probability of each, (num_tokens,).
         likeliest: The most probable tokens at each place, best first, printable.
         their_chances: Probabilities of these, (num_tokens, num_alternatives).
+        gates: Name -> mean over the units, (num_tokens,).
         title: Above the panels.
     """
     start = max(0, len(tokens) - MOST_WORDS)
     tokens, chances, likeliest = tokens[start:], chances[start:], likeliest[start:]
     shares = np.asarray(their_chances[start:])
     figure = Figure(
-        figsize=(max(7.0, 0.22 * len(tokens) + 2), 5.0), dpi=110, layout="constrained"
+        figsize=(max(7.0, 0.22 * len(tokens) + 2), 7.0 if gates else 5.0),
+        dpi=110,
+        layout="constrained",
     )
     FigureCanvasAgg(figure)
-    above, below = figure.subplots(2, 1, sharex=True)
+    axes = figure.subplots(3 if gates else 2, 1, sharex=True)
+    above, below = axes[:2]
     places = np.arange(len(tokens))
     above.bar(places, chances, color=COLOURS[0])
     above.set_ylim(0, 1.02)
@@ -113,7 +115,9 @@ def draw_writer_explanation(
     below.set_yticklabels([f"guess {n + 1}" for n in range(shares.shape[1])])
     below.tick_params(labelsize=SIZE)
     below.set_title("What the network expected; bold: the token that came", fontsize=9)
-    _name_words(below, tokens)
+    if gates:
+        _draw_gates(axes[2], gates, start)
+    _name_words(axes[-1], tokens)
     figure.suptitle(plain_text(title), fontsize=11, fontweight="bold")
     return figure
 
@@ -152,6 +156,14 @@ def draw_window_explanation(
     figure.colorbar(image, ax=list(axes), label="adds to the forecast", shrink=0.8)
     figure.suptitle(plain_text(title), fontsize=11, fontweight="bold")
     return figure
+
+
+def _draw_gates(axis: Axes, gates: Mapping[str, np.ndarray], start: int) -> None:
+    for k, (name, values) in enumerate(gates.items()):
+        places = np.arange(len(values) - start)
+        axis.plot(places, values[start:], "-", color=COLOURS[k], label=name)
+    axis.legend(fontsize=SIZE, frameon=False)
+    finish_panel(axis, "Gates, mean over the units", "")
 
 
 def _name_words(axis: Axes, words: Sequence[str]) -> None:

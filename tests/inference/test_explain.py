@@ -372,7 +372,7 @@ def test_a_forecast_is_the_sum_of_what_the_steps_add(sales, tmp_path):
     """Of a linear network, exactly: from the window that repeats its latest step."""
     rows, to = run_explain(sales, tmp_path, "--example", "2")
     assert sorted(path.name for path in to.iterdir()) == [
-        "explanation.csv", "explanation.png",
+        "explanation.csv", "explanation.html", "explanation.png",
     ]  # fmt: skip
     test = rebuild_run(sales).data.test
     model = load_model(sales.path)
@@ -426,6 +426,38 @@ def test_the_chances_of_a_writer_are_those_of_its_network(writer_run, tmp_path):
         assert chances == pytest.approx(share[best], abs=1e-4)
     rows, _ = run_explain(writer_run, tmp_path / "example", "--example", "0")
     assert len(rows) > 20
+
+
+def test_the_gates_of_a_writer_are_those_of_its_first_layer(writer_run, tmp_path):
+    rows, to = run_explain(writer_run, tmp_path, "--text", "not to")
+    model = load_model(writer_run.path, restore=False)
+    embedding, carried = model.layers[1:3]
+    ids = take_writer_ids(writer_run, "\nnot to")
+    vectors = np.asarray(embedding(ids))
+    kernel, recurrent, bias = map(np.asarray, carried.layer.get_weights())
+    units = carried.layer.units
+    state = np.zeros(units)
+    for k, vector in enumerate(vectors):
+        inner = recurrent, bias[1]
+        parts = (vector @ kernel + bias[0]).reshape(3, units)
+        more = (state @ inner[0] + inner[1]).reshape(3, units)
+        update, reset = (1 / (1 + np.exp(-(parts[j] + more[j]))) for j in (0, 1))
+        new = np.tanh(parts[2] + reset * more[2])
+        moved, state = state, update * state + (1 - update) * new
+        if k:  # the line end before the text is not shown
+            row = rows[k - 1]
+            assert float(row["update_gate"]) == pytest.approx(update.mean(), abs=1e-4)
+            assert float(row["reset_gate"]) == pytest.approx(reset.mean(), abs=1e-4)
+            first = int(row["most_active_units"].split()[0]) - 1
+            assert first == np.abs(state - moved).argmax()
+    assert "Gates, mean over the units" in (to / "explanation.html").read_text()
+
+
+def take_writer_ids(run, text):
+    from shared.data.text.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.from_text((run.path / "vocabulary.txt").read_text())
+    return np.array([vocabulary.find(letter) for letter in text], np.int32)
 
 
 def test_the_chances_of_vowels(vowel_run, tmp_path):

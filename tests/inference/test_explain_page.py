@@ -368,7 +368,7 @@ def test_the_command_prints_its_address_and_ends_on_an_interrupt(table_run):
     process = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == f"Run: {table_run.path}\n"
     line = process.stdout.readline()
-    assert re.match(r"Open http://127\.0\.0\.1:\d+/ and type\.", line)
+    assert re.match(r"Open http://127\.0\.0\.1:\d+/ and type or paste\.", line)
     process.send_signal(2)  # Ctrl-C
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -376,9 +376,12 @@ def test_the_command_prints_its_address_and_ends_on_an_interrupt(table_run):
     assert "Traceback" not in errors
 
 
-def test_bad_runs_and_flags_are_one_line(sales, table_run, capsys):
+def test_bad_runs_and_flags_are_one_line(weather, table_run, capsys):
     for flags, message in [
-        ([str(sales.path)], "make try works with runs of text-* and imdb-*"),
+        (
+            [str(weather.path)],
+            "make try works with runs of text-*, imdb-* and series-*",
+        ),
         ([str(table_run.path), "--port", "70000"], "--port 70000: takes 0 to 65535"),
         (["no-such-recipe"], "no-such-recipe"),
     ]:

@@ -14,6 +14,7 @@ import numpy as np
 from shared.core.errors import UserError, check_at_least
 from shared.core.files import hash_file
 from shared.core.text import shorten
+from shared.data.delimited import list_names
 from shared.data.series.cleaning import (
     Rows,
     drop_copies,
@@ -56,6 +57,7 @@ class TableOptions:
         encoding: Of text. auto: UTF-8, UTF-16 with a byte order mark, or
             GB18030.
         limit: Rows to read at most.
+        headers: As in `open_table`.
         frequency: Step that the series must have: that of a saved run. Then a few rows
             are enough, and the target may be constant. None: found from the times.
     """
@@ -72,6 +74,7 @@ class TableOptions:
     decimal: Literal["auto", ".", ","] = "auto"
     encoding: str = "auto"
     limit: int | None = None
+    headers: tuple[tuple[str, ...], ...] = ()
     frequency: Frequency | None = None
 
 
@@ -130,7 +133,12 @@ def _read_series(options: TableOptions) -> SeriesTable:
     if options.time_format is not None:
         check_format(options.time_format)
     remarks: list[str] = []
-    table = open_table(options.file, options.encoding, options.limit)
+    table = open_table(
+        options.file, options.encoding, options.limit, headers=options.headers
+    )
+    if options.headers and not table.header_line:
+        names = list_names(table.names)
+        remarks.append(f"no header: the columns are read as {names}")
     head = take_head(table)
     columns = choose_columns(table, head, options, remarks)
     table = set_decimal(table, columns.numbers, head, options.decimal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -20,10 +21,16 @@ from shared.data.delimited import (
     DELIMITERS,
     Table,
     is_written,
+    list_names,
     read_table,
 )
 from shared.data.encodings import find_encoding
-from shared.data.series.messages import TableError, advise, refuse_cell
+from shared.data.series.messages import (
+    TableError,
+    advise,
+    format_count,
+    refuse_cell,
+)
 from shared.data.series.parquet_table import ParquetTable, open_parquet
 from shared.data.unpack import read_packed
 
@@ -82,6 +89,7 @@ def open_table(
     limit: int | None = None,
     delimiter: str | None = None,
     holds_prose: bool = False,
+    headers: Sequence[Sequence[str]] = (),
 ) -> TableFile:
     """Return a table.
 
@@ -93,6 +101,9 @@ def open_table(
         delimiter: Between cells of text. None: commas, semicolons, tabs or vertical
             bars, as the header and the first rows show.
         holds_prose: As in `read_table`.
+        headers: Names of columns. Where the text has none, the first of these names
+            them that are as many as its cells. Empty: a text without a header is
+            refused.
 
     Raises:
         UserError: If the file is missing, has another form, or is no text in this
@@ -113,8 +124,12 @@ def open_table(
         content = _recode(content, encoding, path)
     if delimiter is None:
         delimiter = _find_delimiter(content)
-    table = read_table(path, delimiter, limit, content, holds_prose)
-    _check_header(table)
+    names = None
+    if headers:
+        names = _find_names(content, delimiter, path, headers)
+    table = read_table(path, delimiter, limit, content, holds_prose, names)
+    if names is None:
+        _check_header(table)
     return table
 
 
@@ -270,11 +285,52 @@ def _find_delimiter(content: bytes) -> str:
     return max(DELIMITERS, key=rate)
 
 
+def _find_names(
+    content: bytes, delimiter: str, path: Path, headers: Sequence[Sequence[str]]
+) -> Sequence[str] | None:
+    """Return the names of the columns of a text without a header.
+
+    Returns:
+        None if it has a header, or no row at all.
+
+    Raises:
+        UserError: If no header has as many names as the first row has cells.
+    """
+    lines = content.decode(errors="replace").splitlines()
+    rows = [
+        (number, line)
+        for number, line in enumerate(lines, 1)
+        if line.strip() and not line.startswith(COMMENT)
+    ]
+    if not rows:
+        return None
+    number, line = rows[0]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return None  # `read_table` says what is wrong
+    if not _is_row([cell.strip() for cell in cells]):
+        return None
+    for names in headers:
+        if len(names) == len(cells):
+            return names
+    raise UserError(
+        f"{path}: line {number} has {format_count(len(cells), 'cell')}, and no header "
+        f"is above it; without a header, write {format_count(len(headers[-1]), 'cell')}"
+        f" ({list_names(headers[-1])}), or write the names in the first line."
+    )
+
+
+def _is_row(cells: Sequence[str]) -> bool:
+    """Return whether a first line holds numbers and times, as rows do."""
+    are_data = [bool(DATA.fullmatch(cell)) for cell in cells]
+    has_date = any(DATE.match(cell) for cell in cells)
+    return all(are_data) or (has_date and sum(are_data) > 1)
+
+
 def _check_header(table: Table) -> None:
     """Refuse a first line that holds numbers and times, as rows do."""
-    are_data = [bool(DATA.fullmatch(name)) for name in table.names]
-    has_date = any(DATE.match(name) for name in table.names)
-    if all(are_data) or (has_date and sum(are_data) > 1):
+    if _is_row(table.names):
         raise UserError(
             f"{table.path}: line {table.header_line} holds numbers, so the header is "
             "missing; write the names of the columns in the first line."

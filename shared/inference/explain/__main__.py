@@ -12,8 +12,8 @@ of the first recurrent layer. It then removes the words called important from te
 texts, and as many random ones: if the explanation is right, the first costs more. For a
 writer it shows how probable each character was, and what else it could have been. For a
 forecast it shows which steps and columns of the window each step ahead leans on. It
-writes explanation.csv, explanation.png and, for a text, explanation.html into a new
-folder `explanations/<time>` of the run.
+writes explanation.csv, explanation.png and explanation.html into a new folder
+`explanations/<time>` of the run.
 """
 
 from __future__ import annotations

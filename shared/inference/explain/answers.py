@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,11 @@ from shared.core.files import to_csv
 from shared.runs.reader import Run
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from shared.data.splits import Splits
     from shared.inference.explain.__main__ import Options
+    from shared.inference.explain.forecast_page import Steps
 
 
 @dataclass
@@ -114,13 +117,18 @@ def _check_by_deletion(question: Question, explainer: Any, padding: str) -> str:
 def explain_writer(question: Question) -> dict[str, Any]:
     """Return the files of the explanation of a writer's text, and print it."""
     from shared.inference.explain.page import describe_writing, render_page
-    from shared.inference.explain.writer_texts import prepare_writing
+    from shared.inference.explain.writer_texts import (
+        prepare_writing,
+        read_writer_gates,
+    )
     from shared.inference.explain.writers import explain_writing as read_writing
     from shared.inference.explain.writers import show_token
     from shared.plots.explanation_figure import draw_writer_explanation
 
     writer, ids, first, remarks = prepare_writing(question)
     found = read_writing(writer, ids, first)
+    gates = read_writer_gates(question.run, ids, first)
+    found = replace(found, gates=gates)
     rows = found.to_rows()
     print("\n".join([found.describe(), *remarks]))
     surprising = sorted(rows, key=lambda row: -row["bits"])[:5]
@@ -135,6 +143,7 @@ def explain_writer(question: Question) -> dict[str, Any]:
         found.chances,
         [list(map(show_token, names)) for names in found.likeliest],
         found.their_chances,
+        {} if gates is None else gates.means,
         title,
     )
     page = render_page(question.title, describe_writing(found, remarks))
@@ -147,7 +156,10 @@ def explain_writer(question: Question) -> dict[str, Any]:
 
 def explain_window(question: Question) -> dict[str, Any]:
     """Return the files of the explanation of a forecast, and print it."""
+    from shared.inference.explain.forecast_page import describe_steps
+    from shared.inference.explain.page import render_page
     from shared.inference.explain.windows import explain_window as attribute
+    from shared.inference.explain.windows import find_middle
     from shared.inference.export.interface import describe, take_inputs
     from shared.inference.load_model import load_model
     from shared.plots.explanation_figure import draw_window_explanation
@@ -155,22 +167,55 @@ def explain_window(question: Question) -> dict[str, Any]:
     run, data = question.run, question.data
     number = question.choose_example(len(data.test))
     model = load_model(run.path, restore=False)
-    columns = [
-        one["column"] for one in describe(run, data, model).inputs[0]["features"]
-    ]
-    inputs = [one[0] for one in take_inputs(data.test, slice(number, number + 1))]
+    facts = describe(run, data, model)
+    features = facts.inputs[0]["features"]
+    columns = [one["column"] for one in features]
+    batch = take_inputs(data.test, slice(number, number + 1))
     shape = getattr(data, "output_shape", (1,))
-    found = attribute(model, inputs, columns, shape[0])
+    middle = find_middle(facts.output.get("quantiles", ()))
+    found = attribute(model, [one[0] for one in batch], columns, shape[0], middle)
     title = f"{question.title}, test window {number}"
     figure = draw_window_explanation(found.by_step, columns, found.ahead, title)
     rows = found.to_rows()
     strongest = max(rows, key=lambda row: abs(row["integrated_gradients"]))
-    print(
+    answer = (
         f"Test window {number}: the forecast leans most on {strongest['column']} at "
         f"step {strongest['step']} (0 is the latest), "
         f"{strongest['integrated_gradients']:+.3g}."
     )
-    return {"explanation.csv": to_csv(rows), "explanation.png": figure}
+    print(answer)
+    target = facts.output.get("targets", [run.settings.get("target")])[0]
+    steps = _take_window(batch[0][0], features, target)
+    content = describe_steps(steps, found, answer, [f"{title}."])
+    return {
+        "explanation.csv": to_csv(rows),
+        "explanation.png": figure,
+        "explanation.html": render_page(question.title, content),
+    }
+
+
+def _take_window(
+    window: np.ndarray, features: list[dict[str, Any]], target: str
+) -> Steps:
+    """Return the steps of a window in the units of the table.
+
+    Args:
+        window: (steps, features), as the network reads it.
+        features: Name, centre and scale of each column.
+        target: Column that stands for the steps, if the network reads it.
+    """
+    import numpy as np
+
+    from shared.inference.explain.forecast_page import Steps
+
+    columns = {
+        one["column"]: window[:, k].astype(float) * one["scale"] + one["centre"]
+        for k, one in enumerate(features)
+    }
+    if target in columns:
+        columns = {target: columns[target]} | columns
+    labels = [f"step {k}" for k in range(1 - len(window), 1)]
+    return Steps(labels, columns, np.ones(len(window), bool), {})
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

@@ -13,9 +13,13 @@ const draw = (parent, name, values) => {
   for (const [key, value] of Object.entries(values)) element.setAttribute(key, value);
   return element;
 };
-const digits = (value) => (Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3));
+const digits = (value) => {
+  if (value === null || value === undefined) return "\u2013";
+  const size = Math.abs(value);
+  return size >= 10 ? value.toFixed(1) : size >= 0.01 || !size ? value.toFixed(3) : value.toPrecision(2);
+};
 
-let words = [], charts = [], chosen = 0;
+let words = [], charts = [], byAhead = [], chosen = 0;
 
 function show(content) {
   at("found").hidden = false;
@@ -28,20 +32,30 @@ function show(content) {
   words = content.words.map((one, k) => {
     if (k && content.spaced) text.append(" ");
     const word = add(text, "span", one.text, one.known ? "word" : "word unknown");
+    if (one.ahead) word.classList.add("ahead");
     word.dir = "auto";
     word.tabIndex = -1;
-    word.style.setProperty("--towards", one.share >= 0 ? BLUE : ORANGE);
-    word.style.setProperty("--share", Math.abs(one.share));
     word.dataset.number = k;
-    return { element: word, facts: one.facts };
+    colour(word, one.share);
+    return { element: word, facts: one.facts, ahead: one.ahead };
   });
+  byAhead = content.by_ahead;
   at("charts").replaceChildren();
+  at("charts").classList.toggle("steps", content.charts.some((chart) => chart.ends));
   charts = content.charts.map(drawChart);
   choose(Math.min(chosen, words.length - 1), false);
 }
 
+function colour(word, share) {
+  word.style.setProperty("--towards", share >= 0 ? BLUE : ORANGE);
+  word.style.setProperty("--share", Math.abs(share));
+}
+
 function drawChart(chart) {
-  const count = words.length, all = chart.curves.flatMap((curve) => curve.values);
+  if (chart.kind === "heat") return drawHeat(chart);
+  const count = words.length, bands = chart.bands ?? [];
+  const all = [...chart.curves.map((curve) => curve.values), ...bands.flatMap((band) => [band.low, band.high])]
+    .flat().filter((value) => value !== null);
   const bars = chart.kind === "bars";
   const low = chart.zoomed ? Math.min(...all) : Math.min(0, ...(bars ? all : []));
   const high = chart.zoomed ? Math.max(...all) : bars ? Math.max(0, ...all) : 1;
@@ -54,6 +68,11 @@ function drawChart(chart) {
   const picture = draw(place, "svg", {
     viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", role: "img", "aria-label": chart.title,
   });
+  if (chart.ends) {
+    const ends = add(at("charts"), "div", "", "ends");
+    for (const end of chart.ends) add(ends, "span", end);
+  }
+  for (const { low: lows, high: highs } of bands) drawBand(picture, lows, highs, y);
   const legend = add(at("charts"), "div", "", "legend");
   const values = chart.curves.map((curve, n) => {
     const colour = `var(--c${n % 7})`;
@@ -65,24 +84,91 @@ function drawChart(chart) {
         bar.style.fill = value >= 0 ? "var(--c0)" : "var(--c1)";
       });
     } else {
-      const corners = curve.values.map((value, k) => `${k + 0.5},${y(value)}`);
-      if (count === 1) corners.unshift(`0,${y(curve.values[0])}`);
-      draw(picture, "polyline", { points: corners.join(" ") }).style.stroke = colour;
+      draw(picture, "path", { d: trace(curve, chart.curves[0].values, y) }).style.stroke = colour;
     }
     const entry = add(legend, "span");
     if (!bars) add(entry, "i").style.color = colour;
-    add(entry, "bdi", curve.name);
-    entry.append(" ");
-    return { shown: add(entry, "b"), curve };
+    return nameEntry(entry, curve.name, (k) => digits(curve.values[k]));
   });
+  for (const band of bands) {
+    const entry = add(legend, "span");
+    add(entry, "i", "", "band");
+    const ends = (k) => (band.low[k] === null ? digits(null) : `${digits(band.low[k])} to ${digits(band.high[k])}`);
+    values.push(nameEntry(entry, band.name, ends));
+  }
   if (bars) draw(picture, "line", { class: "zero", x1: 0, x2: count, y1: y(0), y2: y(0) });
-  const here = draw(picture, "line", { class: "here", y1: 0, y2: 100 });
+  return { here: follow(picture, 100), values };
+}
+
+// A line that starts again after each gap. One that joins begins at the last value of another.
+function trace(curve, before, y) {
+  const corners = curve.values.map((value, k) => (value === null ? null : `${k + 0.5},${y(value)}`));
+  if (corners.length === 1 && corners[0]) return `M0,${y(curve.values[0])}L${corners[0]}`;
+  let path = "", open = false;
+  if (curve.joins) {
+    const first = corners.findIndex((corner) => corner !== null);
+    const last = before.slice(0, first).findLastIndex((value) => value !== null);
+    if (last >= 0) {
+      path = `M${last + 0.5},${y(before[last])}`;
+      open = true;
+    }
+    corners.splice(0, first);
+  }
+  for (const corner of corners) {
+    if (corner) path += open ? `L${corner}` : `M${corner}L${corner}`;
+    open = corner !== null;
+  }
+  return path;
+}
+
+function drawBand(picture, lows, highs, y) {
+  const places = lows.map((value, k) => k).filter((k) => lows[k] !== null);
+  if (!places.length) return;
+  // As wide as its steps, so that a band of one step is seen.
+  const points = places.flatMap((k) => [`${k},${y(highs[k])}`, `${k + 1},${y(highs[k])}`]);
+  points.push(...places.flatMap((k) => [`${k},${y(lows[k])}`, `${k + 1},${y(lows[k])}`].reverse()).reverse());
+  draw(picture, "polygon", { points: points.join(" "), class: "band" });
+}
+
+function drawHeat(chart) {
+  const count = words.length, rows = chart.curves.length;
+  add(at("charts"), "h2", chart.title);
+  const place = add(at("charts"), "div", "", "chart heat");
+  place.style.setProperty("--rows", rows);
+  const values = chart.curves.map((row, n) => {
+    const label = add(place, "span", "", "row");
+    label.style.setProperty("--row", n);
+    label.title = row.name;
+    return nameEntry(label, row.name, (k) => (row.values[k] === null ? "" : digits(row.values[k])));
+  });
+  const picture = draw(place, "svg", {
+    viewBox: `0 0 ${count} ${rows}`, preserveAspectRatio: "none", role: "img", "aria-label": chart.title,
+  });
+  chart.curves.forEach((row, n) => row.values.forEach((value, k) => {
+    if (!value) return;
+    const cell = draw(picture, "rect", { x: k, y: n, width: 1, height: 1 });
+    cell.style.fill = value >= 0 ? "var(--c0)" : "var(--c1)";
+    cell.style.fillOpacity = Math.abs(value) / chart.largest;
+  }));
+  return { here: follow(picture, rows), values };
+}
+
+// A name in a legend, and what it has at the chosen place.
+function nameEntry(entry, text, read) {
+  add(entry, "bdi", text);
+  entry.append(" ");
+  return { shown: add(entry, "b"), read };
+}
+
+// The mouse chooses a place; the line that is returned marks it.
+function follow(picture, height) {
+  const count = words.length;
   picture.addEventListener("mousemove", (event) => {
     const box = picture.getBoundingClientRect();
     const k = Math.floor(((event.clientX - box.left) / box.width) * count);
     choose(Math.max(0, Math.min(count - 1, k)), false);
   });
-  return { here, values };
+  return draw(picture, "line", { class: "here", y1: 0, y2: height });
 }
 
 function choose(k, focus) {
@@ -104,8 +190,12 @@ function choose(k, focus) {
   for (const { here, values } of charts) {
     here.setAttribute("x1", chosen + 0.5);
     here.setAttribute("x2", chosen + 0.5);
-    for (const { shown, curve } of values) shown.textContent = digits(curve.values[chosen]);
+    for (const { shown, read } of values) shown.textContent = read(chosen);
   }
+  if (!word.ahead || !byAhead.length) return;
+  const near = (group) => Math.abs(group.word - chosen);
+  const { shares } = byAhead.reduce((best, group) => (near(group) < near(best) ? group : best));
+  words.forEach(({ element }, n) => colour(element, shares[n]));
 }
 
 const find = (event) => event.target.closest?.(".word");
@@ -125,13 +215,14 @@ at("text").addEventListener("keydown", (event) => {
 
 const field = at("field");
 const PAUSE = 300;  // milliseconds without a key, before the slow part is computed
-let wanted = null, busy = false;
+let wanted = null, asking = false;  // the next curve
+let keys = 0, timer = null, waiting = null, explaining = false;
 
 async function ask(part, text) {
-  const answer = await fetch(part, {
+  const found = await fetch(part, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text }),
   });
-  return answer.ok ? answer.json() : { error: `The server answers with status ${answer.status}.` };
+  return found.ok ? found.json() : { error: `The server answers with status ${found.status}.` };
 }
 
 function say(text, isError) {
@@ -139,23 +230,41 @@ function say(text, isError) {
   at("state").classList.toggle("error", isError);
 }
 
-async function follow() {
-  if (busy) return;
-  busy = true;
+// One curve after the other; of several texts, the last one counts.
+async function answer() {
+  if (asking) return;
+  asking = true;
   try {
     while (wanted !== null) {
-      const text = wanted;
+      const text = wanted, start = performance.now();
       wanted = null;
-      const start = performance.now();
       const quick = await ask("/curve", text);
       if (quick.error) { say(quick.error, true); continue; }
-      chosen = quick.words.length - 1;  // the word that was just typed
+      chosen = quick.cursor ?? quick.words.length - 1;  // the word that was just typed
       show(quick);
       say(`Curve after ${Math.round(performance.now() - start)} ms; the rest follows.`, false);
-      await new Promise((resume) => setTimeout(resume, PAUSE));
-      if (wanted !== null) continue;
+      const number = keys;
+      clearTimeout(timer);
+      timer = setTimeout(() => { waiting = { text, number }; explain(); }, PAUSE);
+    }
+  } catch {
+    say("The server does not answer. Start make try again.", true);
+  } finally {
+    asking = false;
+  }
+}
+
+// The slow part. It never holds up a curve, and is dropped if a key came meanwhile.
+async function explain() {
+  if (explaining) return;
+  explaining = true;
+  try {
+    while (waiting) {
+      const { text, number } = waiting;
+      waiting = null;
+      if (number !== keys) continue;
       const whole = await ask("/explain", text);
-      if (wanted !== null) continue;
+      if (number !== keys) continue;
       if (whole.error) { say(whole.error, true); continue; }
       show(whole);
       say("Everything is computed.", false);
@@ -163,21 +272,28 @@ async function follow() {
   } catch {
     say("The server does not answer. Start make try again.", true);
   } finally {
-    busy = false;
+    explaining = false;
   }
 }
 
-field?.addEventListener("input", () => {
+function read() {
+  keys += 1;
   if (!field.value.trim()) {
     wanted = null;
     at("found").hidden = true;
-    say("Write something.", false);
+    say(field.dataset.request, false);
     return;
   }
   wanted = field.value;
-  follow();
-});
+  answer();
+}
+
+field?.addEventListener("input", read);
+if (field?.value.trim()) read();
 
 const content = JSON.parse(at("content").textContent);
-if (content) show(content);
+if (content) {
+  chosen = content.cursor ?? 0;
+  show(content);
+}
 document.documentElement.dataset.ready = "yes";

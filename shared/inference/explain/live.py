@@ -1,11 +1,13 @@
-"""Type a text, and watch what a trained network thinks of it after each word.
+"""Type a text or paste rows, and watch what a trained network makes of them.
 
     make try RUN=imdb-gru
+    make try RUN=series-gru
     python -m shared.inference.explain.live results/runs/text-gru/FOLDER --port 0
 
-Takes a recipe name (its newest finished run) or a run folder, of a text or IMDB recipe.
-Serves the page of `make explain` with a field for a text, on 127.0.0.1 only. Nothing is
-written, and no text leaves this machine. Ctrl-C stops it.
+Takes a recipe name (its newest finished run) or a run folder, of a text, IMDB or series
+recipe. Serves the page of `make explain` with a field, on 127.0.0.1 only: for a text,
+or for rows of a table, which it forecasts. Nothing is kept, and nothing leaves this
+machine. Ctrl-C stops it.
 """
 
 from __future__ import annotations
@@ -17,17 +19,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tyro
 
 from shared.core.errors import UserError
 from shared.core.flags import one_line_errors, parse
-from shared.core.local_server import HOST, LocalHandler, LocalServer, open_local_server
+from shared.core.local_server import (
+    HOST,
+    MOST_BYTES,
+    LocalHandler,
+    LocalServer,
+    open_local_server,
+)
+from shared.data.series.config import SeriesConfig
 from shared.inference.explain.kinds import find_kind, start_tensorflow
-from shared.inference.explain.page import describe_text, render_page
+from shared.inference.explain.page import Field, describe_text, render_page
 from shared.inference.explain.text_remarks import list_remarks
 from shared.inference.explain.texts import TextExplainer, tokenize
+from shared.inference.parts import list_parts
 from shared.inference.predict import choose_run
 from shared.inference.text_run import TextReader, read_text_reader
 from shared.runs.reader import RUNS, Run
@@ -56,11 +66,29 @@ class Options:
             raise UserError(f"--port {self.port}: takes 0 to 65535, e.g. 8766.")
 
 
+class Live(Protocol):
+    """What the server needs of a network.
+
+    Attributes:
+        page: With a field.
+        most_bytes: Of a question.
+    """
+
+    page: str
+    most_bytes: int
+
+    def answer(self, text: str, whole: bool) -> dict[str, Any]:
+        """Return what the page shows, or an `error` in a sentence."""
+
+
 class LiveText:
     """Answers the questions of the page with one network."""
 
+    most_bytes = MOST_BYTES
+
     def __init__(self, explainer: TextExplainer, reader: TextReader, title: str,
-                 remarks: Sequence[str] = ()) -> None:  # fmt: skip
+                 remarks: Sequence[str] = (),
+                 quick: TextExplainer | None = None) -> None:  # fmt: skip
         """Keep the network.
 
         Args:
@@ -68,10 +96,14 @@ class LiveText:
             reader: Turns a text into ids.
             title: Of the page.
             remarks: What the reader of the page should know.
+            quick: A copy that computes the curves. So a curve does not wait for an
+                explanation. None: it may wait.
         """
-        self.page = render_page(title, None, live=True)
-        self._explainer, self._reader, self._remarks = explainer, reader, remarks
-        self._lock = threading.Lock()  # one question after the other
+        self.page = render_page(title, None, Field())
+        self._reader, self._remarks = reader, remarks
+        whole = explainer, threading.Lock()  # one question after the other
+        self._whole = whole
+        self._quick = whole if quick is None else (quick, threading.Lock())
 
     def answer(self, text: str, whole: bool) -> dict[str, Any]:
         """Return what the page shows, or an `error` in a sentence.
@@ -80,10 +112,10 @@ class LiveText:
             text: Of the field.
             whole: Whether all is computed, and not the curve only.
         """
+        explainer, lock = self._whole if whole else self._quick
         try:
-            with self._lock:
+            with lock:
                 tokens = tokenize(self._reader, text)
-                explainer = self._explainer
                 found = (explainer.explain if whole else explainer.read_curve)(tokens)
         except UserError as error:
             return {"error": str(error)}
@@ -92,7 +124,7 @@ class LiveText:
         return describe_text(found, spaced, remarks).to_dict()
 
 
-def open_try(live: LiveText, port: int) -> LocalServer:
+def open_try(live: Live, port: int) -> LocalServer:
     """Return a server that listens: `/` is the page, it asks `/curve` and `/explain`.
 
     Raises:
@@ -100,6 +132,8 @@ def open_try(live: LiveText, port: int) -> LocalServer:
     """
 
     class Handler(LocalHandler):
+        most_bytes = live.most_bytes
+
         def get(self) -> None:
             if self.path == "/":
                 self.answer(live.page, "text/html")
@@ -130,22 +164,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = parse(Options, flags, prog, __doc__)
         options.validate()
         run = choose_run(options.run, options.results_dir)
-        if find_kind(run) != "text":
-            raise UserError(
-                f"{run.path}: make try works with runs of text-* and imdb-* recipes; "
-                f"make explain RUN={run.recipe} explains this one."
-            )
         live = load_live(run)
         with open_try(live, options.port) as server:
             print(
                 f"Run: {run.path}\n"
-                f"Open http://{HOST}:{server.server_port}/ and type. Ctrl-C stops it.",
+                f"Open http://{HOST}:{server.server_port}/ and type or paste. Ctrl-C "
+                "stops it.",
                 flush=True,
             )
             server.serve_forever()
 
 
-def load_live(run: Run) -> LiveText:
+def load_live(run: Run) -> Live:
+    """Return what answers for a run.
+
+    Raises:
+        UserError: If it is no run of a text or series, or what it keeps is missing or
+            damaged.
+    """
+    if SeriesConfig in list_parts(run):
+        from shared.inference.explain.live_series import load_live_series
+
+        return load_live_series(run)
+    if find_kind(run) == "text":
+        return load_live_text(run)
+    raise UserError(
+        f"{run.path}: make try works with runs of text-*, imdb-* and series-* recipes; "
+        f"make explain RUN={run.recipe} explains this one."
+    )
+
+
+def load_live_text(run: Run) -> LiveText:
     """Load the network of a text run, and compute once, so the first answer is fast.
 
     Raises:
@@ -156,13 +205,17 @@ def load_live(run: Run) -> LiveText:
 
     reader = read_text_reader(run)
     start_tensorflow(run)
-    model = load_model(run.path, restore=False)
-    explainer = TextExplainer(model, reader.facts.padding, tuple(run.task.classes))
+    classes = tuple(run.task.classes)
+    model, copy = (load_model(run.path, restore=False) for _ in range(2))
+    explainer, quick = (
+        TextExplainer(one, reader.facts.padding, classes) for one in (model, copy)
+    )
     title = f"{run.recipe} on {run.data}"
-    live = LiveText(explainer, reader, title, remark_on_model(model))
+    live = LiveText(explainer, reader, title, remark_on_model(model), quick)
     word = next(filter(None, reader.vocabulary.tokens), EXAMPLE)
     for count in (1, 2, 3):  # other sizes need no new graph after these
-        live.answer(" ".join([word] * count), whole=True)
+        for whole in (True, False):
+            live.answer(" ".join([word] * count), whole)
     return live
 
 

@@ -22,6 +22,7 @@ TEXT_HINT = (
     "Blue words add to the answer, orange words speak against it. A dotted line marks "
     "words that the network does not know."
 )
+NO_TEXT = "Write something."
 WRITER_HINT = (
     "The more orange a token is, the less the network expected it. A dotted line marks "
     "tokens that the network does not know."
@@ -32,6 +33,23 @@ MOST_CURVES = 7  # of the classes, the likeliest at the end
 
 
 @dataclass(frozen=True)
+class Field:
+    """The field of a page that asks its own server.
+
+    Attributes:
+        label: Above it.
+        request: What the page says while it is empty.
+        most: Characters, at most.
+        text: In it at the start.
+    """
+
+    label: str = "Write or paste a text"
+    request: str = NO_TEXT
+    most: int = 20_000
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class PageContent:
     """What the page shows, ready for JSON.
 
@@ -39,10 +57,16 @@ class PageContent:
         answer: The result, in a sentence.
         remarks: What the reader should know, each in a sentence.
         words: `text`, `known`, `share` (colour, -1 orange to 1 blue) and `facts` (pairs
-            of name and value) of each.
-        charts: `title`, `kind` (`lines` or `bars`) and `curves` (name, values) of each.
-            Lines have the scale 0 to 1, unless `zoomed`.
+            of name and value) of each. `ahead`: it is a forecast.
+        charts: `title`, `kind` (`lines`, `bars` or `heat`) and `curves` (name, values;
+            null: no value) of each. Lines have the scale 0 to 1, unless `zoomed`, and
+            may have `bands` (name, low, high). The values of `heat` lie between minus
+            and plus `largest`.
         spaced: Whether there are spaces between the words.
+        hint: What colours and marks mean.
+        by_ahead: The shares of all words if the word with the number `word` or one near
+            it is chosen.
+        cursor: Number of the word that is chosen first; None: the last.
     """
 
     answer: str
@@ -51,6 +75,8 @@ class PageContent:
     charts: list[dict[str, Any]]
     spaced: bool
     hint: str = field(kw_only=True)
+    by_ahead: list[dict[str, Any]] = field(default_factory=list, kw_only=True)
+    cursor: int | None = field(default=None, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything by name."""
@@ -132,18 +158,22 @@ def describe_writing(found: WriterExplanation, remarks: Sequence[str]) -> PageCo
             "curves": [{"name": "bits", "values": _round(found.bits)}],
         },
     ]
+    if found.gates is not None and found.gates.means:
+        charts.append(_draw_gates(found.gates.means))
     return PageContent(
         found.describe(), list(remarks), words, charts, False, hint=WRITER_HINT
     )
 
 
-def render_page(title: str, content: PageContent | None, live: bool = False) -> str:
+def render_page(
+    title: str, content: PageContent | None, live: Field | None = None
+) -> str:
     """Return the page. All text is escaped, and only the script with a hash runs.
 
     Args:
         title: Of the page.
         content: What it shows; None: nothing yet.
-        live: Whether the page has a field for a text, and asks its own server.
+        live: The field of a page that asks its own server; None: it has none.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),

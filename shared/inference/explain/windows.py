@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,21 @@ class WindowExplanation:
         ]
 
 
+def find_middle(quantiles: Sequence[float]) -> int:
+    """Return which number of a step is the forecast of the first target.
+
+    Args:
+        quantiles: That the network predicts of each target; empty: one forecast.
+    """
+    return list(quantiles).index(0.5) if quantiles else 0
+
+
 def explain_window(
-    model: keras.Model, inputs: list[np.ndarray], columns: list[str], horizon: int
+    model: keras.Model,
+    inputs: list[np.ndarray],
+    columns: list[str],
+    horizon: int,
+    middle: int = 0,
 ) -> WindowExplanation:
     """Explain the forecast of one window.
 
@@ -57,6 +71,8 @@ def explain_window(
         inputs: Each input of one example, (steps, features). The first is the window.
         columns: Names of its features.
         horizon: Steps of the forecast.
+        middle: Which number of a step is explained, where a step has several targets
+            or quantiles.
     """
     outputs = int(np.prod(model.output_shape[1:]))
     each = outputs // horizon
@@ -65,7 +81,7 @@ def explain_window(
     window = inputs[0]
     flat = [np.broadcast_to(window[-1:], window.shape), *inputs[1:]]
     found = [
-        attribute_window(model, inputs, flat, (step - 1) * each + each // 2)[0]
+        attribute_window(model, inputs, flat, (step - 1) * each + middle)[0]
         for step in ahead
     ]
     return WindowExplanation(

@@ -8,10 +8,12 @@ import numpy as np
 
 from shared.data.generated.vowels import VowelsConfig
 from shared.data.text.vocabulary import FIRST_TOKEN
+from shared.inference.explain.gates import Gates, read_gates
 from shared.inference.generate import Options as GenerateOptions
 from shared.inference.generate import find_preparation
 from shared.inference.parts import list_parts, restore_part
 from shared.inference.writing import START, TextWriter
+from shared.runs.reader import Run
 
 if TYPE_CHECKING:
     from shared.inference.explain.answers import Question
@@ -47,6 +49,27 @@ def prepare_writing(
     number = question.choose_example(len(windows))
     ids = windows.cut(slice(number, number + 1))[0].tolist()
     return writer, ids, 1, ["The first token is only read."]
+
+
+def read_writer_gates(run: Run, ids: list[int], first: int) -> Gates | None:
+    """Return the gates while a writer reads the tokens of a text.
+
+    Args:
+        run: Finished.
+        ids: Of the text.
+        first: Tokens at the start that are not shown.
+
+    Returns:
+        None for a network that reads a window of its own for each token, or that has no
+        gates that can be read.
+    """
+    if VowelsConfig in list_parts(run):
+        return None
+    from shared.inference.load_model import load_model
+
+    model = load_model(run.path, restore=False)
+    gates = read_gates(model, [np.array(ids, np.int32)])
+    return None if gates is None else gates.take(np.arange(first, len(ids)))
 
 
 def _take_vowels(question: Question, writer: TextWriter) -> list[int]:

@@ -15,6 +15,7 @@ from shared.inference.token_readers import LEAST
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.inference.explain.gates import Gates
     from shared.inference.writing import TextWriter
 
 ALTERNATIVES = 5
@@ -32,6 +33,8 @@ class WriterExplanation:
         likeliest: The most probable tokens at each place, best first.
         their_chances: Probabilities of these, (num_tokens, num_alternatives).
         unit: `characters` or `words`.
+        gates: Of the first recurrent layer while it reads each token. None: the network
+            has none, or reads a window of its own for each token.
     """
 
     tokens: list[str]
@@ -40,6 +43,7 @@ class WriterExplanation:
     likeliest: list[list[str]]
     their_chances: np.ndarray
     unit: str
+    gates: Gates | None = None
 
     @property
     def bits(self) -> np.ndarray:
@@ -71,6 +75,8 @@ class WriterExplanation:
             for n, (name, chance) in enumerate(pairs, 1):
                 row[f"guess_{n}"] = show_token(name)
                 row[f"p(guess_{n})"] = round(float(chance), 4)
+            if self.gates is not None:
+                row |= self.gates.to_cells(k)
             rows.append(row)
         return rows
 

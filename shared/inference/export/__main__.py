@@ -102,6 +102,7 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     """
     from shared.inference.export import formats, interface
     from shared.inference.export.example_code import write_example
+    from shared.inference.export.lookups import use_keras_lookups
     from shared.inference.export.plain import check_plain, make_plain
     from shared.inference.load_model import load_model
     from shared.inference.rebuild import rebuild_run
@@ -111,6 +112,7 @@ def export_run(run: Run, options: Options, folder: Path) -> dict[str, Any]:
     model, network = load_model(run.path), load_model(run.path, restore=False)
     network = make_plain(network)
     if form.needs_plain:
+        network = use_keras_lookups(network)
         check_plain(network)
     network.compile(loss=None)
     network(formats.one_or_all(interface.take_inputs(data.test, slice(0, 1))))
@@ -184,10 +186,8 @@ def _compare(
         f"Compared on {count:,} test examples: the largest difference is {largest:.1e}"
     )
     checked = {"examples": count, "largest_difference": largest}
-    if options.quantize != "none" and not data.task.keeps_part:
-        return checked | _measure_cost(data, count, original, exported)
     if options.quantize != "none":
-        return checked
+        return checked | _measure_cost(data, count, original, exported)
     if not largest <= TOLERANCE:
         raise UserError(
             f"--format {options.format}: an output differs by {largest:.1e} from the "
@@ -203,6 +203,10 @@ def _measure_cost(
     """Return the score of both networks on the test examples, and print it."""
     metric = data.task.score.metric
     targets = data.test.targets[slice(0, count)]
+    if data.task.keeps_part:  # a writer: of each step, the chance of its token
+        original, exported = (
+            data.task.keep(targets, outputs) for outputs in (original, exported)
+        )
     if np.ndim(targets) == 1 and original.shape[1:] == (1,):
         original, exported = original[:, 0], exported[:, 0]
     before, after = (

@@ -156,7 +156,7 @@ class _Pool:
         flags = drop_flags(command, ["--results-dir"])
         file = self.data.get(trial.recipe)
         data = None
-        if file is not None:
+        if file is not None and file.path.is_file():
             names = ["--" + file.flag.replace("_", "-")]
             flags = drop_flags(flags, names)
             data = (str(file.path), file.sha256, file.flag, file.is_folder_named)

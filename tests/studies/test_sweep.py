@@ -22,6 +22,9 @@ SMALL = ["--grid", "train_windows=64", "--grid", "validation_windows=32", "--gri
          "test_windows=32", "--grid", "epochs=1"]  # fmt: skip
 
 
+MILLION = "units=" + ",".join(map(str, range(1_000_000)))
+
+
 @pytest.fixture
 def trained(monkeypatch, undrawn):
     """Labels of what is trained, in this process."""
@@ -177,6 +180,8 @@ def test_tpe_goes_on_with_what_it_learnt(trained, tmp_path):
              "units=" + ",".join(map(str, range(1, 12)))],
             "11,000 trials",
         ),
+        (["sum-gru", "--grid", MILLION], "1,000,000 trials"),
+        (["sum-gru", "--search", "random", "--grid", MILLION], "1,000,000 values"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_trains_nothing(

@@ -31,7 +31,7 @@ from shared.studies.sweep.confirm import confirm
 from shared.studies.sweep.files import parse_budget, read_file
 from shared.studies.sweep.folder import SweepFolder
 from shared.studies.sweep.page import write_page
-from shared.studies.sweep.plan import check_count, make_plan
+from shared.studies.sweep.plan import check_size, make_plan
 from shared.studies.sweep.samplers import make_sampler
 from shared.studies.sweep.status import show_status
 from shared.studies.sweep.train import Trainer
@@ -146,12 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _sweep(options: Options, flags: Sequence[str]) -> None:
     budget = parse_budget(options.budget)
+    check_size(
+        options.recipes, options.seeds, options.grid, options.search, options.yes
+    )
     plan = make_plan(
         options.name, options.recipes, options.seeds, options.grid, options.range,
         options.search,
     )  # fmt: skip
     if options.search == "grid":
-        check_count(plan.count(), options.yes)
         trials = plan.list_trials()
     if options.on == "ray":
         check_ray()

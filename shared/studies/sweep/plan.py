@@ -147,6 +147,26 @@ def make_plan(
     return Plan(name, recipes, spaces, numbers, search, fixed, files)
 
 
+def check_size(
+    recipes: Sequence[str], seeds: str, grid: Sequence[str], search: str, yes: bool
+) -> None:
+    """Refuse a sweep that is large by mistake, before any of its values is read.
+
+    Raises:
+        UserError: With the number of trials.
+    """
+    sizes = [len(set(text.partition("=")[2].split(","))) for text in grid]
+    if search == "grid":
+        check_count(math.prod(sizes) * len(recipes) * len(parse_seeds(seeds)), yes)
+        return
+    for text, size in zip(grid, sizes, strict=True):
+        if size > MOST_TRIALS and not yes:
+            raise UserError(
+                f"--grid {shorten(text)}: has {size:,} values, and more than "
+                f"{MOST_TRIALS:,} need --yes. Use --range for numbers."
+            )
+
+
 def check_count(count: int, yes: bool) -> None:
     """Refuse a sweep that is large by mistake.
 

@@ -41,8 +41,11 @@ class SweepPanel {
     const { trials } = this;
     const { rows, x, title, isLog = false, factors } = this.choose();
     const y = rows.map((k) => trials.score[k]);
-    const isLogScore = needsLog(y);
-    const [low, high] = robustRange(y, [], trials.higher ? "high" : "low", isLogScore);
+    // Scores of trials that were stopped early may be far from the others.
+    const ended = rows.filter((k) => !trials.pruned[k]).map((k) => trials.score[k]);
+    const main = ended.length > 1 ? ended : y;
+    const isLogScore = needsLog(main) && Math.min(...y) > 0;
+    const [low, high] = robustRange(main, y, trials.higher ? "high" : "low", isLogScore);
     const edge = 0.08 * (isLogScore ? Math.log(high / low) : high - low) || 0.1 * Math.abs(high) || 1;
     const move = (value, steps) => (isLogScore ? value * Math.exp(steps * edge) : value + steps * edge);
     const plot = Bokeh.Plotting.figure({

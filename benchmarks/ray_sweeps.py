@@ -3,7 +3,8 @@
     python benchmarks/ray_sweeps.py schedule     # 1,000 trials of a second
     python benchmarks/ray_sweeps.py memory       # 10,000 trials that do nothing
     python benchmarks/ray_sweeps.py listing      # reading 10,000 run folders
-    python benchmarks/ray_sweeps.py overhead     # --on ray against --on local
+    python benchmarks/ray_sweeps.py start        # CPU of a small sweep, both ways
+    python benchmarks/ray_sweeps.py overhead     # trials of 30 s, both ways: 8 minutes
 
 `schedule` and `memory` replace the training by a task that sleeps or does nothing. All
 else is what `make sweep` does: Ray is started on this machine with logical cores.
@@ -12,20 +13,20 @@ else is what `make sweep` does: Ray is started on this machine with logical core
 from __future__ import annotations
 
 import os
-import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
-from shared.core.environment import peak_memory_mb
+from shared.core.environment import count_cores, peak_memory_mb
 from shared.runs.reader import scan_runs
 from shared.sweeps import ray_pool
 from shared.sweeps.ray_cluster import RayOptions
@@ -37,25 +38,32 @@ PROJECT = Path(__file__).resolve().parents[1]
 MARK = "RNN_RECIPES_MEASURED"  # environment variable of all measured processes
 TINY = ["--grid", "train_windows=64", "--grid", "validation_windows=32", "--grid",
         "test_windows=32", "--grid", "units=2"]  # fmt: skip
+LONG = ["--grid", "units=32"]
+SECONDS = 30.0  # of a trial, for `overhead`
 
 
 @dataclass(frozen=True)
 class Options:
     """What to measure."""
 
-    what: tyro.conf.Positional[Literal["schedule", "memory", "listing", "overhead"]]
+    what: tyro.conf.Positional[
+        Literal["schedule", "memory", "listing", "start", "overhead"]
+    ]
     """Which measurement."""
     trials: int | None = None
     """Trials; None: as many as the title says."""
     cores: int = 10
     """Logical cores of the cluster, for `schedule` and `memory`."""
+    repeats: int = 2
+    """Sweeps of each kind, for `overhead`."""
 
 
 def main() -> None:
     """Measure, and print a line for each figure."""
     options = tyro.cli(Options, description=__doc__)
     measure = {"schedule": measure_schedule, "memory": measure_memory,
-               "listing": measure_listing, "overhead": measure_overhead}  # fmt: skip
+               "listing": measure_listing, "start": measure_start,
+               "overhead": measure_overhead}  # fmt: skip
     measure[options.what](options)
 
 
@@ -150,39 +158,120 @@ def measure_listing(options: Options) -> None:
     )
 
 
-def measure_overhead(options: Options) -> None:
-    """Print the CPU time of one grid on this machine and on Ray."""
+def measure_start(options: Options) -> None:
+    """Print the CPU time of one small grid on this machine and on Ray."""
     count = options.trials or 2
     used = {}
     for where in ("local", "ray"):
         with tempfile.TemporaryDirectory() as place:
-            used[where] = run_sweep(Path(place), where, count)
+            used[where] = run_sweep(Path(place), where, count).cpu
         print(f"--on {where}, {count} trials: {used[where]:.1f} s of CPU", flush=True)
     extra = used["ray"] - used["local"]
     print(f"Ray: {extra:.1f} s of CPU more, of which its start is a fixed part.")
 
 
-def run_sweep(place: Path, where: str, count: int) -> float:
-    """Run a sweep of tiny trials. Return the CPU seconds of all its processes."""
-    shutil.rmtree(place / "runs", ignore_errors=True)
-    command = [sys.executable, "-m", "shared.studies.sweep", "sum-gru", *TINY, "--grid",
-               "epochs=1", "--seeds", f"0-{count - 1}", "--on", where, "--results-dir",
-               str(place / "runs"), "--to", str(place / "to")]  # fmt: skip
+def measure_overhead(options: Options) -> None:
+    """Print the time of trials of 30 s on this machine and on Ray, taken in turns.
+
+    The whole time has the start of Ray, which each sweep pays once. The time per trial
+    is measured from the end of the first round of trials to the end of the last one,
+    when both are busy with nothing but trials.
+    """
+    workers = count_cores()
+    count = options.trials or 3 * workers
+    if count < 2 * workers:
+        sys.exit(f"--trials {count}: takes {2 * workers} or more, two for each core.")
+    epochs = choose_epochs(workers)
+    print(f"{count} trials of {epochs} epochs, {workers} at a time", flush=True)
+    found: dict[str, list[Timed]] = {"local": [], "ray": []}
+    for turn in range(options.repeats):
+        for where in ("local", "ray") if turn % 2 == 0 else ("ray", "local"):
+            with tempfile.TemporaryDirectory() as place:
+                timed = run_sweep(Path(place), where, count, epochs, LONG, workers)
+            found[where].append(timed)
+            print(
+                f"--on {where}: {timed.seconds:.1f} s in all, "
+                f"{timed.per_trial(workers):.1f} s per trial, {timed.cpu:.1f} s of CPU",
+                flush=True,
+            )
+    each = {
+        where: [one.per_trial(workers) for one in some] for where, some in found.items()
+    }
+    local, ray = (statistics.median(each[where]) for where in ("local", "ray"))
+    here, there = (statistics.median(t.seconds for t in found[w]) for w in found)
+    start = there - here - (ray - local) * count / workers
+    print(
+        f"Per trial: {local:.1f} s on this machine, {ray:.1f} s on Ray, "
+        f"{100 * (ray / local - 1):+.1f} %. The whole sweep: {here:.1f} s and "
+        f"{there:.1f} s, so Ray's start costs about {start:.1f} s once. Median of the "
+        "repeats."
+    )
+
+
+def choose_epochs(workers: int) -> int:
+    """Return the epochs with which a trial takes `SECONDS`, when all cores train."""
+    few = 3
+    with tempfile.TemporaryDirectory() as place:
+        timed = run_sweep(Path(place), "local", workers, few, LONG, workers)
+        runs = scan_runs(Path(place) / "runs").runs
+        epoch = statistics.median(s for run in runs for s in run.history["seconds"][1:])
+    return max(few, round(few + (SECONDS - timed.seconds) / epoch))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """How long a sweep took.
+
+    Attributes:
+        seconds: In all.
+        ends: When each trial ended, in seconds from the start.
+        cpu: CPU seconds of all its processes.
+    """
+
+    seconds: float
+    ends: list[float]
+    cpu: float
+
+    def per_trial(self, workers: int) -> float:
+        """Return the seconds of a trial, without the first of each worker."""
+        first, last = self.ends[workers - 1], self.ends[-1]
+        return (last - first) * workers / (len(self.ends) - workers)
+
+
+def run_sweep(
+    place: Path, where: str, count: int, epochs: int = 1, flags: Sequence[str] = TINY,
+    workers: int | None = None,
+) -> Timed:  # fmt: skip
+    """Run a sweep of trials of sum-gru, and measure it."""
+    command = [sys.executable, "-m", "shared.studies.sweep", "sum-gru", *flags,
+               "--grid", f"epochs={epochs}", "--seeds", f"0-{count - 1}",
+               "--on", where, "--results-dir", str(place / "runs"), "--to",
+               str(place / "to")]  # fmt: skip
+    if workers is not None:
+        command += ["--workers", str(workers)]
+        command += ["--threads", "1"] if where == "local" else []
     mark = f"{where}-{os.getpid()}-{time.time_ns()}"
     environment = os.environ | {MARK: mark, "PYTHONPATH": str(PROJECT)}
+    began = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
     )
     used: dict[int, float] = {}
     ended = threading.Event()
     watcher = threading.Thread(target=watch, args=(mark, used, ended))
     watcher.start()
+    ends = [
+        time.perf_counter() - began
+        for line in process.stdout
+        if line.startswith("  sum-gru ")
+    ]
     status = process.wait()
+    seconds = time.perf_counter() - began
     ended.set()
     watcher.join()
     if status:
         sys.exit(f"the sweep ended with status {status}")
-    return sum(used.values())
+    return Timed(seconds, ends, sum(used.values()))
 
 
 def watch(mark: str, used: dict[int, float], ended: threading.Event) -> None:

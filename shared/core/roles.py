@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def list_flags(config: Any) -> Iterator[Flag]:
     Raises:
         UserError: If a field has no role.
     """
-    hints = typing.get_type_hints(type(config), include_extras=True)
+    hints = _read_hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
@@ -162,6 +163,12 @@ def list_flags(config: Any) -> Iterator[Flag]:
         plain = typing.get_args(hint)[0]
         ends = any(isinstance(mark, EndsTraining) for mark in marks)
         yield Flag(field.name, value, plain, roles[0], resolved, ends)
+
+
+@cache
+def _read_hints(kind: type) -> dict[str, Any]:
+    """Return the types of the fields; a sweep asks for each of its trials."""
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def read_settings(config: Any) -> Settings:

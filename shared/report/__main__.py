@@ -4,8 +4,8 @@
     make report ARGS=--watch          # serves it and follows what trains; Ctrl-C ends
     python -m shared.report --tensorboard
 
-Shows the runs in --results-dir and the published runs in --reference, and writes
-results/report.html. Reads run folders only.
+Shows the runs in --results-dir, the published runs in --reference and the sweeps in
+--sweeps, and writes results/report.html. Reads saved files only.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Options:
     """Folder of all runs."""
     reference: Path = PROJECT / "results" / "reference"
     """Folder of the published runs, which are shown too."""
+    sweeps: Path | None = None
+    """Folder of all sweeps; None: `sweeps`, next to the folder of all runs."""
     to: Path = PROJECT / "results" / "report.html"
     """The page."""
     verdicts: bool = True
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.validate()
         if not options.watch:
             options.to.parent.mkdir(parents=True, exist_ok=True)  # fails early
+        sweeps = options.sweeps or options.results_dir.parent / "sweeps"
         folders = {OWN: options.results_dir, REFERENCE: options.reference}
         published = options.reference if options.verdicts else None
         if options.tensorboard:
@@ -78,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.watch:
             from shared.report.serve import serve
 
-            serve(folders, published and VerdictCache(published), options.port)
+            serve(folders, published and VerdictCache(published), options.port, sweeps)
             return
-        page = read_page(folders, published)
+        page = read_page(folders, published, sweeps)
         write_text(options.to, page)
         print(f"Saved {options.to} ({len(page.encode()) / 1e6:.1f} MB)")
 

@@ -93,6 +93,7 @@ async function main() {
     }
   }, { rootMargin: "200px" });
   document.querySelectorAll("article").forEach((article) => seen.observe(article));
+  drawSweeps(content.trials, panels);
 
   // A link to a group opens it.
   const reveal = () => {

@@ -19,6 +19,21 @@ function pickColour(style) {
   return darkness.matches ? style.dark : style.light;
 }
 
+// Axes and ground of a plot in the colours of the page, light or dark.
+function paintFrame(plot) {
+  const [text, dim, back, line] = ["--text", "--dim", "--back", "--line"].map(readStyle);
+  Object.assign(plot, {
+    background_fill_color: back, border_fill_color: back, outline_line_color: line,
+  });
+  for (const axis of [...plot.below, ...plot.left]) {
+    Object.assign(axis, {
+      axis_label_text_color: text, major_label_text_color: text, axis_line_color: dim,
+      major_tick_line_color: dim, minor_tick_line_color: null, axis_label_text_font_style: "normal",
+    });
+  }
+  for (const grid of plot.center) grid.grid_line_color = line;
+}
+
 function formatScore(value) {
   if (value === null || value === undefined) return "-";
   return value === 0 || Math.abs(value) >= 0.001 ? value.toFixed(4) : value.toExponential(1);
@@ -202,19 +217,8 @@ class Panel {
 
   // Colours of the page, light or dark.
   paint() {
-    const [text, dim, back, line, best] =
-      ["--text", "--dim", "--back", "--line", "--best"].map(readStyle);
-    const { plot } = this;
-    Object.assign(plot, {
-      background_fill_color: back, border_fill_color: back, outline_line_color: line,
-    });
-    for (const axis of [...plot.below, ...plot.left]) {
-      Object.assign(axis, {
-        axis_label_text_color: text, major_label_text_color: text, axis_line_color: dim,
-        major_tick_line_color: dim, minor_tick_line_color: null, axis_label_text_font_style: "normal",
-      });
-    }
-    for (const grid of plot.center) grid.grid_line_color = line;
+    paintFrame(this.plot);
+    const [dim, best] = ["--dim", "--best"].map(readStyle);
     for (const one of this.lines) {
       const colour = one.colour();
       one.curve.glyph.line_color = colour;

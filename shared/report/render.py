@@ -18,6 +18,7 @@ from shared.report.collect import collect, find_groups
 from shared.report.matrix import VerdictCache
 from shared.report.overview import format_spread
 from shared.report.pictures import embed_pictures
+from shared.report.sweeps import Sweep, describe_sweeps, list_drawn, read_sweeps
 from shared.runs.groups import Group
 from shared.runs.reader import describe_problems
 from shared.runs.terminal import format_score
@@ -25,7 +26,8 @@ from shared.runs.terminal import format_score
 LIMIT = 5_000_000  # bytes of the page
 ROOM_FOR_NOTES = 8_000  # bytes
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("table.js", "panel.js", "curves.js", "page.js")
+SCRIPTS = ("table.js", "panel.js", "curves.js", "sweep.js", "page.js")
+SWEEP_SCRIPTS = ("table.js", "panel.js", "sweep.js", "sweep_page.js")
 HISTORY_KEYS = ("history", "baselines", "metrics", "state")
 BASELINE_KEYS = ("name", "is_best_achievable", "validation")
 DASHES = ("", "8 4", "2 3", "8 3 2 3")  # of `LineStyle.dash`, as in panel.js
@@ -36,6 +38,7 @@ def build_page(
     folders: Mapping[str, Path],
     get_verdicts: VerdictCache | None = None,
     stamp: str = "",
+    sweeps_folder: Path | None = None,
 ) -> str:
     """Return the whole page, below `LIMIT` bytes.
 
@@ -47,16 +50,19 @@ def build_page(
         get_verdicts: Returns verdicts on groups; None shows no verdicts.
         stamp: Identifies the state of the runs. A page with a stamp reloads itself
             when the server has another one.
+        sweeps_folder: Folder of all sweeps; None shows no sweeps.
 
     Raises:
         UserError: If there is no run with an epoch.
     """
     most = None
+    sweeps, left_out_sweeps = read_sweeps(sweeps_folder)
     while True:
         pairs, notes = find_groups(folders, most)
         groups = [group for _, group in pairs]
         content = collect(pairs, get_verdicts)
-        bare = render(content, notes, {}, stamp)
+        notes += left_out_sweeps
+        bare = render(content, notes, {}, stamp, sweeps)
         room = LIMIT - len(bare.encode()) - ROOM_FOR_NOTES
         if room > 0 or not groups:
             break
@@ -70,7 +76,7 @@ def build_page(
     notes += describe_problems(run for group in groups for run in group.runs)
     if get_verdicts:
         notes += get_verdicts.problems
-    return render(content, notes, pictures, stamp)
+    return render(content, notes, pictures, stamp, sweeps)
 
 
 def _count_frames(groups: Sequence[Group]) -> int:
@@ -83,29 +89,21 @@ def render(
     notes: Sequence[str],
     pictures: Mapping[str, list[dict[str, str]]],
     stamp: str = "",
+    sweeps: Sequence[Sweep] = (),
 ) -> str:
-    """Fill the template. All text is escaped, and only scripts with a hash run.
+    """Return the page of some content.
 
     Args:
         content: From `collect`.
         notes: Sentences about what is not shown.
         pictures: From `embed_pictures`.
         stamp: As in `build_page`.
+        sweeps: From `read_sweeps`.
     """
-    scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw]
-    scripts.append("\n".join(_read(name) for name in SCRIPTS))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["score"] = format_score
-    environment.filters["spread"] = format_spread
-    environment.filters["flags"] = keep_flags_whole
+    described = describe_sweeps(sweeps)
     drawn = {
         "stamp": stamp,
+        "trials": list_drawn(described),
         "sets": [
             {
                 "key": one["key"],
@@ -123,16 +121,39 @@ def render(
             for key, run in content["runs"].items()
         },
     }  # fmt: skip
-    return environment.get_template("page.html").render(
-        content=content,
-        notes=notes,
-        pictures=pictures,
-        drawn=drawn,
-        stamp=stamp,
-        dashes=DASHES,
+    return _fill(
+        "page.html", SCRIPTS, content=content, notes=notes, pictures=pictures,
+        drawn=drawn, stamp=stamp, dashes=DASHES, sweeps=described,
+    )  # fmt: skip
+
+
+def render_sweep(sweep: Sweep) -> str:
+    """Return the page of one sweep, which loads nothing else."""
+    described = describe_sweeps([sweep])
+    return _fill(
+        "sweep_page.html", SWEEP_SCRIPTS, sweeps=described, drawn=list_drawn(described)
+    )
+
+
+def _fill(template: str, names: Sequence[str], **values: Any) -> str:
+    """Fill a template. All text is escaped, and only scripts with a hash run."""
+    scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw]
+    scripts.append("\n".join(_read(name) for name in names))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["score"] = format_score
+    environment.filters["spread"] = format_spread
+    environment.filters["flags"] = keep_flags_whole
+    return environment.get_template(template).render(
         style=Markup(_read("page.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=[_hash(script) for script in scripts],
+        **values,
     )
 
 

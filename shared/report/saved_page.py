@@ -28,18 +28,21 @@ OTHERS = (PROJECT / "recipes", PROJECT / ".git" / "objects" / "pack")
 MADE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
-def read_page(folders: Mapping[str, Path], reference: Path | None) -> str:
+def read_page(
+    folders: Mapping[str, Path], reference: Path | None, sweeps: Path | None = None
+) -> str:
     """Return the page of all runs. It is built only if something has changed.
 
     Args:
         folders: Source (`own` or `reference`) -> folder of all its runs.
         reference: Folder of the published verdicts; None shows no verdicts.
+        sweeps: Folder of all sweeps; None shows none.
 
     Raises:
         UserError: If there is no run with an epoch.
     """
-    state = identify(folders)
-    places = [str(path) for path in folders.values()] + [str(reference)]
+    state = identify(folders, sweeps)
+    places = [*map(str, folders.values()), str(reference), str(sweeps)]
     name = make_key([os.fsencode(place).hex() for place in places])
     versions = " ".join(metadata.version(package) for package in PACKAGES)
     store = Store(f"page-{name[:32]}", f"{identify_code(*ROOMS)} {versions}", most=1)
@@ -49,22 +52,24 @@ def read_page(folders: Mapping[str, Path], reference: Path | None) -> str:
         return MADE.sub(f"made {now}", page, count=1)
     from shared.report.render import build_page  # imports Bokeh and matplotlib
 
-    page = build_page(folders, VerdictCache(reference) if reference else None)
+    verdicts = VerdictCache(reference) if reference else None
+    page = build_page(folders, verdicts, sweeps_folder=sweeps)
     if state:
         store.put(state, page)
         store.save()
     return page
 
 
-def identify(folders: Mapping[str, Path]) -> str:
+def identify(folders: Mapping[str, Path], sweeps: Path | None = None) -> str:
     """Return a text that changes with all that a page shows; empty if that is not sure.
 
     Args:
         folders: As in `read_page`.
+        sweeps: As in `read_page`.
     """
     now = time.time_ns()
     facts: list[str] = []
-    for folder in (*folders.values(), *OTHERS):
+    for folder in (*folders.values(), *OTHERS, *([sweeps] if sweeps else ())):
         facts.append(os.fsencode(folder.absolute()).hex())
         for text, newest in _list_facts(str(folder), depth=2):
             if not text or not is_settled(newest, now):

@@ -19,6 +19,7 @@ from shared.core.local_server import (
 )
 from shared.report.matrix import VerdictCache
 from shared.report.render import build_page
+from shared.report.sweeps import NAME
 
 NOTHING = '<!doctype html><meta http-equiv="refresh" content="2"><p>{}</p>'
 WATCHED = ("summary.json", "history.csv", "kernels.json", "*.png")
@@ -28,24 +29,34 @@ class Page:
     """The page, built again when a run folder has changed."""
 
     def __init__(
-        self, folders: Mapping[str, Path], get_verdicts: VerdictCache | None
+        self,
+        folders: Mapping[str, Path],
+        get_verdicts: VerdictCache | None,
+        sweeps: Path | None = None,
     ) -> None:
         self._folders, self._get_verdicts = folders, get_verdicts
+        self._sweeps = sweeps
         self._lock = threading.Lock()  # build once, even for several requests
         self._stamp, self._text = "", ""
 
     def read_stamp(self) -> str:
         """Return a stamp that changes whenever the content of the page changes."""
         seen = hashlib.sha256()
-        for folder in self._folders.values():
-            for pattern in WATCHED:
-                for path in _list_files(folder, f"*/*/{pattern}"):
-                    try:
-                        facts = path.stat()
-                    except OSError:
-                        continue  # removed meanwhile
-                    seen.update(os.fsencode(path))
-                    seen.update(f"{facts.st_mtime_ns} {facts.st_size}".encode())
+        places = [
+            (folder, f"*/*/{pattern}")
+            for folder in self._folders.values()
+            for pattern in WATCHED
+        ]
+        if self._sweeps is not None:
+            places.append((self._sweeps, f"*/{NAME}"))
+        for folder, pattern in places:
+            for path in _list_files(folder, pattern):
+                try:
+                    facts = path.stat()
+                except OSError:
+                    continue  # removed meanwhile
+                seen.update(os.fsencode(path))
+                seen.update(f"{facts.st_mtime_ns} {facts.st_size}".encode())
         return seen.hexdigest()[:16]
 
     def read(self) -> str:
@@ -53,7 +64,9 @@ class Page:
         with self._lock:
             stamp = self.read_stamp()
             if stamp != self._stamp:
-                self._text = build_page(self._folders, self._get_verdicts, stamp)
+                self._text = build_page(
+                    self._folders, self._get_verdicts, stamp, self._sweeps
+                )
                 self._stamp = stamp
             return self._text
 
@@ -99,7 +112,10 @@ def open_server(page: Page, port: int) -> LocalServer:
 
 
 def serve(
-    folders: Mapping[str, Path], get_verdicts: VerdictCache | None, port: int
+    folders: Mapping[str, Path],
+    get_verdicts: VerdictCache | None,
+    port: int,
+    sweeps: Path | None = None,
 ) -> None:
     """Serve the page until Ctrl-C or a kill.
 
@@ -107,7 +123,7 @@ def serve(
         KeyboardInterrupt: At Ctrl-C.
         UserError: If the port is not available.
     """
-    with open_server(Page(folders, get_verdicts), port) as server:
+    with open_server(Page(folders, get_verdicts, sweeps), port) as server:
         print(
             f"Open http://{HOST}:{server.server_port}/ - it updates while runs train. "
             "Ctrl-C stops it.",

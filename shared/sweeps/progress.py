@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from shared.sweeps.halving import EPOCH
 if TYPE_CHECKING:
     from shared.sweeps.workers import Worker
 
+TIME_LEFT = re.compile(r", [^,]* left$")
 MOST_EPOCH_LINES = 20
 """Most trainings whose every epoch is printed into a file."""
 
@@ -51,7 +53,8 @@ def describe_end(worker: Worker, last: str) -> str:
     if worker.status:
         tail = worker.tail[-1] if worker.tail else "it printed nothing"
         return f"stopped with status {worker.status}: {tail}"
-    return f"pruned, {last}" if worker.pruned else last
+    # It does not take the time that it still had.
+    return f"pruned, {TIME_LEFT.sub('', last)}" if worker.pruned else last
 
 
 class _Lines:

@@ -152,27 +152,11 @@ class _Pool:
         return max(1, int(places * (1 + self.options.ahead)))
 
     def _submit(self, worker: Worker, trial: TrialBase) -> None:
-        command = trial.command(self.results_dir)[2:]
-        flags = drop_flags(command, ["--results-dir"])
-        file = self.data.get(trial.recipe)
-        data = None
-        if file is not None:
-            names = ["--" + file.flag.replace("_", "-")]
-            flags = drop_flags(flags, names)
-            data = (str(file.path), file.sha256, file.flag, file.is_folder_named)
-        job = NodeJob(
-            label=trial.label,
-            recipe=trial.recipe,
-            flags=[*flags, *worker.extra],
-            name=name_run(trial, self.versions, self.options.created),
-            versions=self.versions,
-            results_dir=str(self.results_dir.absolute()),
-            token=self.token,
-            storage=self.options.storage,
-            data=data,
-            threads=max(1, int(self.options.num_cpus)),
-            asks=self.asks,
-        )
+        job = make_job(
+            worker, trial, self.results_dir, self.token, self.versions,
+            self.options.created, self.options.num_cpus, self.data.get(trial.recipe),
+        )  # fmt: skip
+        job = replace(job, storage=self.options.storage, asks=self.asks)
         self.by_label[trial.label] = worker
         memory = self.options.memory_gb
         self._start(_Running(worker, job, self.options.num_cpus, memory))
@@ -215,23 +199,10 @@ class _Pool:
         if result.status == KILLED and not one.had_oom:
             self._start(self._make_larger(one))
             return
-        worker = one.worker
-        if result.archive is not None:
-            unpack(result.archive, self.results_dir, one.job.recipe, one.job.name)
         if result.status == KILLED:
             result.tail.append("killed twice, probably for lack of memory: --memory")
-        folder = self.results_dir / one.job.recipe / one.job.name
-        worker.folder = folder if result.published else None
-        worker.seconds = result.seconds
-        worker.pruned = any("Pruned after epoch" in line for line in result.tail[-3:])
-        for line in result.tail:
-            self.report(worker, line)
-            worker.tail.append(line)
-        worker.status = abs(result.status)
-        if result.status == REFUSED:
-            raise UserError(f"--on ray: {result.tail[-1]}. Install the same there.")
         self.by_label.pop(one.job.label, None)
-        self.report(worker, "")
+        take_result(result, one.worker, one.job, self.results_dir, self.report)
 
     def _make_larger(self, one: _Running) -> _Running:
         """Return a trial that lack of memory killed, with fewer others beside it."""
@@ -265,6 +236,55 @@ def _train(job: NodeJob, contents: list[Any], monitor: Any) -> NodeResult:
             return False
 
     return train_on_node(job, fetch, report)
+
+
+def make_job(
+    worker: Worker, trial: TrialBase, results_dir: Path, token: str,
+    versions: dict[str, str], created: str, num_cpus: float, file: DataFile | None,
+) -> NodeJob:  # fmt: skip
+    """Return what a node must know of a trial."""
+    flags = drop_flags(trial.command(results_dir)[2:], ["--results-dir"])
+    data = None
+    if file is not None and file.path.is_file():
+        flags = drop_flags(flags, ["--" + file.flag.replace("_", "-")])
+        data = (str(file.path), file.sha256, file.flag, file.is_folder_named)
+    return NodeJob(
+        label=trial.label,
+        recipe=trial.recipe,
+        flags=[*flags, *worker.extra],
+        name=name_run(trial, versions, created),
+        versions=versions,
+        results_dir=str(results_dir.absolute()),
+        token=token,
+        data=data,
+        threads=max(1, int(num_cpus)),
+    )
+
+
+def take_result(
+    result: NodeResult,
+    worker: Worker,
+    job: NodeJob,
+    results_dir: Path,
+    report: Callable[[Worker, str], None],
+) -> None:
+    """Write the run that a node sent, and report how its training ended.
+
+    Raises:
+        UserError: If the node has other versions.
+    """
+    if result.archive is not None:
+        unpack(result.archive, results_dir, job.recipe, job.name)
+    worker.folder = results_dir / job.recipe / job.name if result.published else None
+    worker.seconds = result.seconds
+    worker.pruned = any("Pruned after epoch" in line for line in result.tail[-3:])
+    for line in result.tail:
+        report(worker, line)
+        worker.tail.append(line)
+    worker.status = abs(result.status)
+    if result.status == REFUSED:
+        raise UserError(f"{job.label}: {result.tail[-1]}. Install the same there.")
+    report(worker, "")
 
 
 def name_run(trial: TrialBase, versions: dict[str, str], created: str) -> str:

@@ -18,6 +18,7 @@ from shared.core.errors import format_value
 from shared.core.recipes import hash_recipe, load_recipe
 from shared.core.roles import REPEATS, Flag, Role, list_flags, read_settings
 from shared.runs.reader import Run
+from shared.sweeps.data_files import identify_data
 
 
 class TrialBase:
@@ -29,7 +30,8 @@ class TrialBase:
             without the seed. Values are as JSON holds them.
         seed: Seed of the training.
         label: Name of the training in one line.
-        sha256: Hash of the data file that the trial reads; None if it is not known yet.
+        sha256: Hash of the data that the trial reads, in the form of `identify_data`;
+            None if it is not known yet.
         is_tested: Whether the run must have scored the test set.
     """
 
@@ -106,7 +108,7 @@ class TrialBase:
             rest = run.data.removeprefix(named)  # jena-2020-6h is jena-2020 too
             if rest == run.data or rest == "-sample" or rest[:1] not in ("", "-"):
                 return False
-        return self.sha256 is None or run.data_hash == self.sha256
+        return self.sha256 is None or identify_data(run) == self.sha256
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ def report(folders, tmp_path, monkeypatch):
     built = []
     real = render.build_page
 
-    def build(*arguments):
+    def build(*arguments, **named):
         built.append(arguments)
-        return real(*arguments)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(render, "build_page", build)
 

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 
 from shared.core.errors import UserError
+from shared.report.sweeps import read_sweeps
 from shared.runs.reader import find_runs
 from shared.studies.sweep import train as train_module
 from shared.studies.sweep.__main__ import main
 from shared.studies.sweep.files import parse_budget, read_file
 from shared.studies.sweep.folder import SweepFolder
-from shared.studies.sweep.page import find_best_so_far
 from shared.studies.sweep.plan import make_plan
 from shared.studies.sweep.space import Range, draw, make_changes, read_space
 from tests.helpers import train_here
 
 SMALL = ["--grid", "train_windows=64", "--grid", "validation_windows=32", "--grid",
          "test_windows=32", "--grid", "epochs=1"]  # fmt: skip
+
+
+MILLION = "units=" + ",".join(map(str, range(1_000_000)))
 
 
 @pytest.fixture
@@ -62,6 +65,8 @@ def test_a_grid_is_trained_once_and_can_grow(trained, tmp_path, capsys):
     assert all(run.summary["test"] for run in runs)
     page = (tmp_path / "to" / "sum-gru" / "index.html").read_text()
     assert "Slice: units" in page
+    (report_part,) = read_sweeps(tmp_path / "to")[0]
+    assert [row.values["units"] for row in report_part.parts[0].rows].count(4) == 2
     bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r"""(src|href)=["']?https?:""", bare)  # loads nothing
     capsys.readouterr()
@@ -124,6 +129,16 @@ def test_a_search_tests_only_what_it_chose(trained, tmp_path, capsys):
     assert len(searched) == len(set(searched)) <= 6  # some draws may be equal
     page = (tmp_path / "to" / "sum-gru" / "index.html").read_text()
     assert "that part was luck of its seed" in page
+    (saved,) = read_sweeps(tmp_path / "to")[0]
+    assert saved.confirmed[0].validation == (best, None)
+    assert saved.confirmed[0].test is None
+    chosen, usual = saved.confirmed[1:]
+    assert chosen.validation[0] == pytest.approx(mean)
+    assert chosen.test[0] == pytest.approx(
+        np.mean([r.summary["test"]["best"]["test_mse"] for r in fresh
+                 if r.settings["units"] == units])
+    )  # fmt: skip
+    assert (chosen.seeds, usual.seeds) == (3, 3)
 
 
 def test_tpe_goes_on_with_what_it_learnt(trained, tmp_path):
@@ -165,6 +180,8 @@ def test_tpe_goes_on_with_what_it_learnt(trained, tmp_path):
              "units=" + ",".join(map(str, range(1, 12)))],
             "11,000 trials",
         ),
+        (["sum-gru", "--grid", MILLION], "1,000,000 trials"),
+        (["sum-gru", "--search", "random", "--grid", MILLION], "1,000,000 values"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_trains_nothing(
@@ -250,11 +267,6 @@ def test_a_search_without_ranges_tries_the_usual_flags():
     assert {"learning_rate", "units", "dropout"} <= space.keys()
     rate = space["learning_rate"]
     assert math.isclose(rate.high / rate.low, 100)
-
-
-def test_best_so_far():
-    assert find_best_so_far([3, 1, 2, 0], -1) == [3, 1, 1, 0]
-    assert find_best_so_far([3, 1, 4], 1) == [3, 3, 4]
 
 
 @pytest.mark.parametrize(

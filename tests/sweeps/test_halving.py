@@ -11,6 +11,7 @@ from shared.commands.recipe import main
 from shared.core.signals import PrunedError
 from shared.runs.reader import find_runs
 from shared.sweeps.halving import Halving
+from shared.sweeps.progress import describe_end
 from shared.sweeps.workers import Worker, run_workers
 
 
@@ -104,3 +105,13 @@ def test_a_pruned_run_is_interrupted_says_so_and_has_no_test(
 @pytest.mark.parametrize("line", ["", "epoch 1 of 3, loss 2", "asks nothing"])
 def test_other_lines_prune_nothing(line):
     assert not Halving().is_pruned("trial", line)
+
+
+def test_a_pruned_training_does_not_say_how_long_it_would_take():
+    worker = Worker(0, [], status=0, pruned=True)
+    last = "epoch 3 of 9, val_mae 2.9, the best so far, 44.4 s, 4 min 27 s left"
+    assert describe_end(worker, last) == (
+        "pruned, epoch 3 of 9, val_mae 2.9, the best so far, 44.4 s"
+    )
+    worker.pruned = False
+    assert describe_end(worker, last) == last

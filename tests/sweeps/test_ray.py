@@ -18,9 +18,9 @@ from shared.core.errors import UserError
 from shared.core.files import hash_file
 from shared.runs.reader import find_runs
 from shared.studies.sweep.__main__ import main
-from shared.sweeps import ray_task
+from shared.sweeps import ray_cluster, ray_task
 from shared.sweeps.ray_cluster import check_address, copy_project
-from shared.sweeps.ray_pool import name_run
+from shared.sweeps.ray_pool import KILLED, name_run
 from shared.sweeps.ray_task import (
     REFUSED,
     NodeJob,
@@ -121,6 +121,21 @@ def test_a_node_gets_the_data_once(tmp_path):
     assert (flag, Path(path).read_bytes(), fetched) == ("--file", b"1", [1])
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("import os; print('epoch 1', flush=True); os.kill(os.getpid(), 9)", KILLED),
+        ("import sys; print('epoch 1'); sys.exit(2)", 2),
+    ],
+)
+def test_a_node_tells_a_kill_from_a_failure(code, status, tmp_path, monkeypatch):
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "sum_gru.py").write_text(code)
+    monkeypatch.chdir(tmp_path)  # the project on a node
+    result = train_on_node(make_job(tmp_path / "runs"))
+    assert (result.status, result.tail, result.published) == (status, ["epoch 1"], "")
+
+
 def test_equal_trials_have_one_name():
     trial = Trial("sum-gru", {"units": 3}, 1, "label")
     versions = {"keras": "3"}
@@ -172,13 +187,15 @@ def test_an_address_without_a_cluster(address, message):
     assert "\n" not in str(error.value)
 
 
-@needs_ray
-def test_a_port_that_is_no_cluster():
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
+def test_an_address_that_does_not_answer_is_given_up_within_20_seconds(monkeypatch):
+    """A port that takes the connection and says nothing, here for a moment."""
+    assert 2 * ray_cluster.ANSWER <= 20  # one for the connection, one for the answer
+    monkeypatch.setattr(ray_cluster, "ANSWER", 0.1)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
         with pytest.raises(UserError, match="no Ray cluster answers there"):
-            check_address(f"127.0.0.1:{other.getsockname()[1]}")
+            check_address(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
 def sweep_command(tmp_path, *flags):
@@ -192,7 +209,10 @@ def test_one_node_trains_as_this_machine_does(tmp_path):
     """The short form: Ray on this machine, one trial, and the same numbers."""
     grid = ["--grid", "epochs=2", "--grid", "units=3"]
     done = subprocess.run(
-        sweep_command(tmp_path, *grid), capture_output=True, text=True, cwd=PROJECT
+        sweep_command(tmp_path, *grid, "--workers", "1"),
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
     )
     assert done.returncode == 0, done.stderr
     (on_ray,) = find_runs(tmp_path / "runs")
@@ -294,6 +314,7 @@ def test_what_starts_again_and_what_does_not(tmp_path, monkeypatch):
 
         import ray
 
+        from shared.sweeps import ray_task
         from shared.sweeps.ray_task import NodeResult
 
         cpus = ray.get_runtime_context().get_assigned_resources()["CPU"]
@@ -305,7 +326,9 @@ def test_what_starts_again_and_what_does_not(tmp_path, monkeypatch):
         if job.label in ("killed always", "killed once") and (
             starts == 1 or job.label == "killed always"
         ):
-            return NodeResult(-9, ["Killed"])
+            code = "import os; os.kill(os.getpid(), 9)"  # as the system does
+            status, tail, _ = ray_task._run([sys.executable, "-c", code], job, None)
+            return NodeResult(status, tail)
         return NodeResult(1 if job.label == "recipe fails" else 0, ["the last line"])
 
     monkeypatch.setattr(ray_pool, "_train", task)

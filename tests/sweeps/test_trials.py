@@ -1,15 +1,19 @@
 """What counts as a trial that is done: found from run folders alone."""
 
 import dataclasses
+import importlib
+from types import SimpleNamespace
 
 import pytest
 
 from recipes import sum_gru
 from shared.commands.recipe import main
 from shared.core.environment import list_versions
+from shared.core.files import hash_file
 from shared.core.recipes import hash_recipe
+from shared.data.writing.source import read_source
 from shared.runs.reader import find_runs
-from shared.sweeps.data_files import find_data_file
+from shared.sweeps.data_files import find_data_file, identify_data
 from shared.sweeps.trial import Trial, format_command
 from shared.sweeps.trials import TrialIndex
 from tests.helpers import PROJECT
@@ -102,9 +106,6 @@ def test_seeds_that_are_trained_are_not_trained_again(trained, monkeypatch, caps
 
 
 def test_the_hash_of_the_data_file_is_known_before_training(tmp_path):
-    import importlib
-
-    from shared.core.files import hash_file
 
     file = tmp_path / "sales.csv"
     file.write_text("time,sales\n2020-01-01,1\n")
@@ -115,3 +116,60 @@ def test_the_hash_of_the_data_file_is_known_before_training(tmp_path):
     found = find_data_file(dataclasses.replace(default, **{part: changed}))
     assert (found.sha256, found.flag) == (hash_file(file), "file")
     assert find_data_file(sum_gru.Config()) is None
+
+
+def write_texts(tmp_path):
+    """Write a table, a folder per class and a file per class with the same texts."""
+    texts = {"yes": "good film", "no": "bad film"}
+    rows = [f"{text} {k},{label}" for label, text in texts.items() for k in range(20)]
+    (tmp_path / "table.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    (tmp_path / "lines").mkdir()
+    for label, text in texts.items():
+        (tmp_path / "folders" / label).mkdir(parents=True)
+        for k in range(20):
+            file = tmp_path / "folders" / label / f"{k}.txt"
+            file.write_text(f"{text} {k}")
+        lines = "\n".join(f"{text} {k}" for k in range(20))
+        (tmp_path / "lines" / f"{label}.txt").write_text(lines)
+    others = [row.replace(",", " again,") for row in rows]
+    (tmp_path / "others.csv").write_text("\n".join(["text,label", *others]) + "\n")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"file": "table.csv"},
+        {"folder": "folders"},
+        {"folder": "lines", "test_file": "others.csv"},
+        {"file": "table.csv", "test_file": "others.csv"},
+    ],
+)
+def test_the_data_of_a_text_trial_are_those_that_its_run_records(names, tmp_path):
+    write_texts(tmp_path)
+    recipe = importlib.import_module("recipes.text_gru")
+    paths = {flag: tmp_path / name for flag, name in names.items()}
+    config = dataclasses.replace(
+        recipe.Config(), text=dataclasses.replace(recipe.Config().text, **paths)
+    )
+    facts = recipe.load_data(config).facts
+    run = SimpleNamespace(data_hash=facts["sha256"], config={"data_facts": facts})
+    found = find_data_file(config)
+    assert found.identity == identify_data(run)
+    assert found.identity.count("+") == ("test_file" in names)
+    changed = paths.get("test_file", paths.get("file", paths.get("folder")))
+    changed = next(changed.rglob("*.txt")) if changed.is_dir() else changed
+    changed.write_text(changed.read_text() + "!")
+    assert find_data_file(config).identity != found.identity
+
+
+def test_a_text_file_that_is_not_there_is_left_to_the_training(tmp_path):
+    recipe = importlib.import_module("recipes.writer_gru")
+    config = recipe.Config()
+    name = next(k for k, v in vars(config).items() if hasattr(v, "file"))
+    book = tmp_path / "book.txt"
+    part = dataclasses.replace(getattr(config, name), file=book)
+    config = dataclasses.replace(config, **{name: part})
+    assert find_data_file(config) is None
+    book.write_text("Call me Ishmael. " * 500)
+    source = read_source(part)
+    assert find_data_file(config).identity == source.facts["sha256"]

@@ -70,6 +70,25 @@ def read_texts(options: TextOptions) -> LabelledTexts:
     return drop_unusable(found)
 
 
+def hash_texts(path: Path) -> str:
+    """Return the SHA-256 that `read_texts` gives a file or folder, without its texts.
+
+    Raises:
+        UserError: If a file cannot be read.
+    """
+    if not path.is_dir():
+        return hash_file(path)
+    inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+    folders = [one for one in inside if one.is_dir()]
+    if len(folders) >= 2:
+        inside = [one for folder in folders for one in sorted(folder.rglob("*"))]
+    digest = hashlib.sha256()
+    for file in inside:
+        if file.suffix == TEXT_FILE:
+            _add(digest, file, read_packed(file))
+    return digest.hexdigest()
+
+
 def _read_table(options: TextOptions) -> LabelledTexts:
     remarks: list[str] = []
     names = [suffix for suffix in options.path.suffixes if suffix not in PACKED]
@@ -255,6 +274,10 @@ def _read_folder(options: TextOptions) -> LabelledTexts:
 
 def _read_file(path: Path, encoding: str, digest: hashlib._Hash) -> str:
     content = read_packed(path)
+    _add(digest, path, content)
+    return decode_text(content, path, encoding)
+
+
+def _add(digest: hashlib._Hash, path: Path, content: bytes) -> None:
     digest.update(f"{path.parent.name}/{path.name} {len(content)}\n".encode())
     digest.update(content)
-    return decode_text(content, path, encoding)

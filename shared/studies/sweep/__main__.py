@@ -31,13 +31,14 @@ from shared.studies.sweep.confirm import confirm
 from shared.studies.sweep.files import parse_budget, read_file
 from shared.studies.sweep.folder import SweepFolder
 from shared.studies.sweep.page import write_page
-from shared.studies.sweep.plan import check_count, make_plan
+from shared.studies.sweep.plan import check_size, make_plan
 from shared.studies.sweep.samplers import make_sampler
 from shared.studies.sweep.status import show_status
 from shared.studies.sweep.train import Trainer
 from shared.sweeps.halving import Halving
 from shared.sweeps.ray_cluster import RayOptions, check_ray
 from shared.sweeps.seeds import parse_seeds
+from shared.sweeps.slurm_pool import SlurmOptions, check_slurm, parse_sbatch
 from shared.sweeps.trials import TrialIndex
 
 SWEEPS = PROJECT / "results" / "sweeps"
@@ -75,25 +76,29 @@ class Options:
     both. none: do not."""
     budget: str = ""
     """Time after which no training starts, e.g. 2h or 90m."""
-    on: Literal["local", "ray"] = "local"
-    """Train on this machine, or on a Ray cluster."""
+    on: Literal["local", "ray", "slurm"] = "local"
+    """Train on this machine, on a Ray cluster, or in jobs of a Slurm cluster."""
     workers: int | None = None
-    """Trainings at a time on this machine; None: one for each core."""
+    """Trainings at a time on this machine; None: one for each core. On Slurm: jobs at a
+    time; None: 100."""
     threads: int | None = None
     """On this machine: cores of each training; None: an equal share."""
     address: str | None = None
     """On Ray: auto or HOST:PORT of a cluster; None: start Ray on this machine."""
     num_cpus: float = 1
-    """On Ray: cores of each trial."""
+    """On a cluster: cores of each trial."""
     num_gpus: float = 0
-    """On Ray: GPUs of each trial; 0.5 lets two trials share one."""
+    """On a cluster: GPUs of each trial; on Ray, 0.5 lets two trials share one."""
     memory: float | None = None
-    """On Ray: GB of memory of each trial, for the choice of the node."""
+    """On a cluster: GB of memory of each trial, for the choice of the node."""
     max_retries: int = 3
     """On Ray: new starts of a trial whose node or worker was lost."""
     storage: str = ""
     """On Ray: address for the runs, e.g. s3://bucket/runs; the default is the folder of
     all runs, which nodes may share, else through the object store."""
+    slurm: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """On Slurm: NAME=VALUE of an option of sbatch, e.g. partition=short or time=120
+    (minutes). Give it once for each option."""
     yes: bool = False
     """Accept more than 10,000 trials."""
     results_dir: Path = RUNS
@@ -116,9 +121,26 @@ class Options:
                 raise UserError(f"{flag} {value}: takes a number above 0.")
         if not 0 <= self.num_gpus < math.inf:
             raise UserError(f"--num-gpus {self.num_gpus}: takes a number from 0 up.")
-        if self.on == "local" and (self.address or self.storage):
-            flag = "--address" if self.address else "--storage"
-            raise UserError(f"{flag}: belongs to --on ray. Add it, or omit the flag.")
+        for flag, value, where in (
+            ("--address", self.address, "ray"),
+            ("--storage", self.storage, "ray"),
+            ("--slurm", self.slurm, "slurm"),
+        ):
+            if value and self.on != where:
+                raise UserError(
+                    f"{flag}: belongs to --on {where}. Add it, or omit the flag."
+                )
+        if self.on == "slurm":
+            if self.prune:
+                raise UserError(
+                    "--prune with --on slurm: a job cannot be asked after an epoch. "
+                    "Omit --prune, or use --on ray."
+                )
+            parts = ("--num-cpus", self.num_cpus), ("--num-gpus", self.num_gpus)
+            for flag, number in parts:
+                if number != int(number):
+                    raise UserError(f"{flag} {number}: takes a whole number on Slurm.")
+            parse_sbatch(self.slurm)
         if self.confirm_seeds != "none":
             fresh = parse_seeds(self.confirm_seeds)
             overlap = set(fresh) & set(parse_seeds(self.seeds))
@@ -146,15 +168,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _sweep(options: Options, flags: Sequence[str]) -> None:
     budget = parse_budget(options.budget)
+    check_size(
+        options.recipes, options.seeds, options.grid, options.search, options.yes
+    )
     plan = make_plan(
         options.name, options.recipes, options.seeds, options.grid, options.range,
         options.search,
     )  # fmt: skip
     if options.search == "grid":
-        check_count(plan.count(), options.yes)
         trials = plan.list_trials()
     if options.on == "ray":
         check_ray()
+    if options.on == "slurm":
+        check_slurm()
     folder = SweepFolder(options.to / plan.name)
     with folder.hold():
         folder.begin(plan, flags)
@@ -195,9 +221,17 @@ def _sweep(options: Options, flags: Sequence[str]) -> None:
         _end(trainer)
 
 
-def _choose_cluster(options: Options, folder: SweepFolder) -> RayOptions | None:
+def _choose_cluster(
+    options: Options, folder: SweepFolder
+) -> RayOptions | SlurmOptions | None:
     if options.on == "local":
         return None
+    if options.on == "slurm":
+        return SlurmOptions(
+            int(options.num_cpus), int(options.num_gpus), options.memory,
+            options.workers or 100, parse_sbatch(options.slurm), folder.created,
+            folder.path / "slurm",
+        )  # fmt: skip
     return RayOptions(
         options.address, options.num_cpus, options.num_gpus, options.memory,
         options.max_retries, options.storage, folder.created,

@@ -8,9 +8,11 @@ so are the defaults. Only these runs score the test set.
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shared.compare.verdicts import Verdict, compare_pairs
+from shared.report.sweeps import Confirmed
+from shared.runs.cost import score_run
 from shared.runs.groups import Group, group_runs
 from shared.runs.reader import Run
 from shared.studies.sweep.plan import Plan
@@ -34,6 +36,7 @@ class Confirmation:
         sign: 1 if a higher score is better, else -1.
         seeds: How many fresh seeds.
         verdict: The comparison with the defaults on the test set; None without one.
+        table: All these scores.
     """
 
     label: str
@@ -44,6 +47,7 @@ class Confirmation:
     sign: int = 1
     seeds: int = 0
     verdict: Verdict | None = None
+    table: list[Confirmed] = field(default_factory=list)
 
     @property
     def luck(self) -> float | None:
@@ -156,7 +160,11 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
     if any(run is None for part in runs for run in part):
         _show(made)
         return made
-    made = replace(made, fresh=_average(runs[0]), seeds=len(numbers))
+    table = [
+        Confirmed("the chosen settings, in the search", 1, (made.searched, None)),
+        _summarize(f"the chosen settings, seeds {seeds}", runs[0]),
+    ]
+    made = replace(made, fresh=_average(runs[0]), seeds=len(numbers), table=table)
     if len(parts) > 1:
         names = ("the chosen settings", "the defaults")
         groups = [
@@ -165,6 +173,7 @@ def confirm(trainer: Trainer, seeds: str) -> Confirmation | None:
         ]
         verdict = compare_pairs([tuple(groups)], groups)[0]
         made = replace(made, defaults=_average(runs[1]), verdict=verdict)
+        table.append(_summarize(f"the defaults, seeds {seeds}", runs[1]))
     _show(made)
     return made
 
@@ -181,8 +190,24 @@ def _group(runs: list[Run]) -> Group:
 
 
 def _average(runs: list[Run]) -> float:
+    return statistics.fmean(_list_scores(runs))
+
+
+def _list_scores(runs: list[Run]) -> list[float]:
     name = f"val_{runs[0].score.metric}"
-    return statistics.fmean(run.summary["best"][name] for run in runs)
+    return [run.summary["best"][name] for run in runs]
+
+
+def _summarize(name: str, runs: list[Run]) -> Confirmed:
+    tested = [score_run(run) for run in runs]
+    parts = [
+        (
+            statistics.fmean(scores),
+            statistics.stdev(scores) if len(scores) > 1 else None,
+        )
+        for scores in (_list_scores(runs), tested)
+    ]
+    return Confirmed(name, len(runs), *parts)
 
 
 def _show(made: Confirmation) -> None:

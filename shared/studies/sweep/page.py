@@ -1,24 +1,23 @@
-"""The page of a sweep: one HTML file for offline use."""
+"""The page of a sweep: one HTML file for offline use, and what the report shows."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from bokeh.embed import components
-from bokeh.models import HoverTool
-from bokeh.plotting import figure
-from bokeh.resources import Resources
-from markupsafe import Markup
-
 from shared.core.files import to_csv, write_text
-from shared.plots.colours import recipe_colour
-from shared.report import render
+from shared.report.sweeps import (
+    FORMAT,
+    Part,
+    Row,
+    Setting,
+    Sweep,
+    keep_best,
+    write_sweep,
+)
 from shared.runs.reader import Run
 from shared.studies.sweep.confirm import (
     Confirmation,
@@ -31,37 +30,9 @@ from shared.studies.sweep.space import Range, format_changes
 from shared.sweeps.trial import load_defaults
 from shared.sweeps.trials import TrialIndex
 
-HERE = Path(__file__).resolve().parent
 MOST_ROWS = 2_000
-"""Most trials on a page; the table file has all."""
-WIDTH, HEIGHT = 420, 300  # pixels of a plot
-
-
-@dataclass(frozen=True)
-class Row:
-    """One trial of a sweep.
-
-    Attributes:
-        recipe: Name with dashes.
-        flags: Its flags, without those of all trials.
-        values: Field name -> value, of what the sweep varies.
-        seed: Of the trial.
-        score: Best validation score.
-        epochs: Trained epochs.
-        seconds: Of training.
-        is_pruned: Whether it was stopped early.
-        folder: Name of its run folder.
-    """
-
-    recipe: str
-    flags: str
-    values: dict[str, Any]
-    seed: int
-    score: float
-    epochs: int
-    seconds: float
-    is_pruned: bool
-    folder: str
+"""Most trials on a page, the best ones; the table file has all."""
+KINDS = {"grid": "a grid", "random": "a random search", "tpe": "a search by TPE"}
 
 
 def write_page(
@@ -71,7 +42,7 @@ def write_page(
     confirmation: Confirmation | None,
     failures: Mapping[str, str],
 ) -> Path | None:
-    """Write `index.html` and `trials.csv` into the folder of a sweep.
+    """Write `index.html`, `page.json` and `trials.csv` into the folder of a sweep.
 
     Returns:
         The page; None if no trial has a score.
@@ -79,57 +50,22 @@ def write_page(
     runs = list_runs(plan, index)
     if not runs:
         return None
-    rows = [make_row(plan, run) for run in runs]
-    table = [
-        {"recipe": r.recipe, "data": run.data, "seed": r.seed}
-        | r.values
-        | {f"val_{run.score.metric}": r.score, "epochs": r.epochs, "seconds": r.seconds}
-        | {"pruned": r.is_pruned, "run": r.folder}
-        for r, run in zip(rows, runs, strict=True)
-    ]
-    names = list(dict.fromkeys(itertools.chain.from_iterable(table)))
-    full = [{name: row.get(name, "") for name in names} for row in table]
-    write_text(folder.path / "trials.csv", to_csv(full))
-    sections, script = [], ""
-    for data in dict.fromkeys(run.data for run in runs):  # scores of one kind
-        some = [k for k, run in enumerate(runs) if run.data == data][-MOST_ROWS:]
-        shown, score = [rows[k] for k in some], runs[some[0]].score
-        more, plots = components(draw(plan, shown, score.title, score.sign))
-        script += more
-        sections.append(
-            {
-                "data": data,
-                "metric": score.title,
-                "higher": score.higher_is_better,
-                "plots": [Markup(one) for one in plots],
-                "rows": sorted(shown, key=lambda row: -score.sign * row.score),
-            }
-        )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    spaces = [
-        (recipe, name, _describe(choices))
-        for recipe, space in plan.spaces.items()
-        for name, choices in space.items()
-    ]
-    text = environment.get_template("sweep.html").render(
-        plan=plan,
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        num_rows=len(rows),
-        sections=sections,
-        spaces=spaces,
-        fixed={r: format_changes(f) for r, f in plan.fixed.items() if f},
-        confirmation=confirmation.describe() if confirmation else [],
-        failures=list(failures.items())[:100],
-        style=Markup((Path(render.__file__).parent / "page.css").read_text("utf-8")),
-        resources=Markup(
-            "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
+    rows = make_rows(plan, runs)
+    write_text(folder.path / "trials.csv", to_csv(list_table(rows, runs)))
+    sweep = keep_best(
+        Sweep(
+            FORMAT, plan.name, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            KINDS[plan.search], plan.recipes, plan.seeds, len(runs),
+            list(describe_tried(plan)), list(split_by_data(plan, rows, runs)),
+            confirmation.describe() if confirmation else [],
+            confirmation.table if confirmation else [], list(failures.items())[:100],
         ),
-        script=Markup(script),
-    )
-    write_text(folder.path / "index.html", text)
+        MOST_ROWS,
+    )  # fmt: skip
+    write_sweep(sweep, folder.path)
+    from shared.report.render import render_sweep  # imports Bokeh
+
+    write_text(folder.path / "index.html", render_sweep(sweep))
     return folder.path / "index.html"
 
 
@@ -147,100 +83,74 @@ def _read_end(run: Run) -> float:
     return (run.path / "summary.json").stat().st_mtime
 
 
-def make_row(plan: Plan, run: Run) -> Row:
-    """Return a run as a row of the table."""
-    values = {name: run.settings[name] for name in plan.spaces[run.recipe]}
-    if plan.search != "grid":
-        trial = make_trial_of(plan, run)
-        flags = plan.describe_changes(run.recipe, trial.changes)
-    else:
-        usual = load_defaults(run.recipe)
-        flags = format_changes({k: v for k, v in values.items() if v != usual[k]})
-    summary = run.summary
-    return Row(
-        run.recipe, flags, values, run.seed,
-        summary["best"][f"val_{run.score.metric}"], summary["epochs"],
-        round(sum(run.history["seconds"]), 2), bool(summary.get("pruned")),
-        run.path.name,
-    )  # fmt: skip
+def make_rows(plan: Plan, runs: Sequence[Run]) -> list[Row]:
+    """Return runs, oldest first, as rows of the table."""
+    rows, elapsed = [], 0.0
+    for number, run in enumerate(runs, start=1):
+        values = {name: run.settings[name] for name in plan.spaces[run.recipe]}
+        if plan.search != "grid":
+            trial = make_trial_of(plan, run)
+            flags = plan.describe_changes(run.recipe, trial.changes)
+        else:
+            usual = load_defaults(run.recipe)
+            flags = format_changes({k: v for k, v in values.items() if v != usual[k]})
+        summary = run.summary
+        seconds = round(sum(run.history["seconds"]), 2)
+        elapsed += seconds
+        rows.append(
+            Row(
+                number, run.recipe, flags, values, run.seed,
+                summary["best"][f"val_{run.score.metric}"], summary["epochs"], seconds,
+                round(elapsed, 2), bool(summary.get("pruned")), run.path.name,
+            )
+        )  # fmt: skip
+    return rows
 
 
-def find_best_so_far(scores: Sequence[float], sign: int) -> list[float]:
-    """Return the best of all scores up to each one.
+def list_table(rows: Sequence[Row], runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return all trials as rows of a table file with the same columns."""
+    table = [
+        {"recipe": r.recipe, "data": run.data, "seed": r.seed}
+        | r.values
+        | {f"val_{run.score.metric}": r.score, "epochs": r.epochs, "seconds": r.seconds}
+        | {"pruned": r.is_pruned, "run": r.folder}
+        for r, run in zip(rows, runs, strict=True)
+    ]
+    names = list(dict.fromkeys(itertools.chain.from_iterable(table)))
+    return [{name: row.get(name, "") for name in names} for row in table]
 
-    Args:
-        scores: In order of time.
-        sign: 1 if a higher score is better, else -1.
-    """
-    return list(itertools.accumulate(scores, max if sign > 0 else min))
 
-
-def draw(plan: Plan, rows: Sequence[Row], title: str, sign: int) -> list[Any]:
-    """Return the plots: best so far by trials and by hours, a slice per setting."""
-    scores = [row.score for row in rows]
-    hours = list(itertools.accumulate(row.seconds / 3600 for row in rows))
-    finished = [row.score if not row.is_pruned else None for row in rows]
-    best = find_best_so_far(
-        [s if s is not None else -sign * float("inf") for s in finished], sign
-    )
-    best = [value if abs(value) != float("inf") else None for value in best]
-    plots = []
-    for x, name in (
-        (list(range(1, len(rows) + 1)), "trials"),
-        (hours, "hours of training, all together"),
-    ):
-        plot = _make_plot("Best so far", name, title)
-        _scatter(plot, x, rows, scores)
-        steps = [(a, b) for a, b in zip(x, best, strict=True) if b is not None]
-        if steps:
-            plot.step(*zip(*steps, strict=True), mode="after", line_width=2,
-                      color="#0072B2")  # fmt: skip
-        plots.append(plot)
-    names = dict.fromkeys(name for space in plan.spaces.values() for name in space)
-    for name in names:
-        having = [row for row in rows if name in row.values]
-        choices = [s[name] for s in plan.spaces.values() if name in s]
-        is_log = any(isinstance(one, Range) and one.is_log for one in choices)
-        values = [row.values[name] for row in having]
-        is_number = all(
-            isinstance(v, int | float) and not isinstance(v, bool) for v in values
+def split_by_data(
+    plan: Plan, rows: Sequence[Row], runs: Sequence[Run]
+) -> Iterable[Part]:
+    """Yield the trials of each data set, whose scores are of one kind."""
+    for data in dict.fromkeys(run.data for run in runs):
+        some = [k for k, run in enumerate(runs) if run.data == data]
+        score = runs[some[0]].score
+        recipes = {rows[k].recipe for k in some}
+        spaces = [plan.spaces[recipe] for recipe in plan.recipes if recipe in recipes]
+        settings = [
+            Setting(name, any(_is_log(space.get(name)) for space in spaces))
+            for name in dict.fromkeys(itertools.chain.from_iterable(spaces))
+        ]
+        yield Part(
+            data, score.title, score.higher_is_better, settings, [rows[k] for k in some]
         )
-        kind = {} if is_number else {"x_range": sorted({str(v) for v in values})}
-        if is_number and is_log:
-            kind = {"x_axis_type": "log"}
-        plot = _make_plot(f"Slice: {name}", name, title, **kind)
-        x = values if is_number else [str(v) for v in values]
-        _scatter(plot, x, having, [row.score for row in having])
-        plots.append(plot)
-    return plots
 
 
-def _make_plot(title: str, x: str, y: str, **kind: Any) -> Any:
-    plot = figure(
-        title=title, width=WIDTH, height=HEIGHT, x_axis_label=x, y_axis_label=y,
-        tools="pan,wheel_zoom,box_zoom,reset", toolbar_location="above", **kind,
-    )  # fmt: skip
-    plot.toolbar.logo = None
-    return plot
+def describe_tried(plan: Plan) -> Iterable[str]:
+    """Yield a sentence for each setting that was tried, and for those of all trials."""
+    for recipe, space in plan.spaces.items():
+        for name, choices in space.items():
+            if isinstance(choices, Range):
+                text = choices.describe()
+            else:
+                text = ", ".join(map(str, choices))
+            yield f"{recipe}: {name} {text}"
+    for recipe, fixed in plan.fixed.items():
+        if fixed:
+            yield f"{recipe}: every trial has {format_changes(fixed)}"
 
 
-def _scatter(plot: Any, x: list[Any], rows: Sequence[Row], y: list[float]) -> None:
-    """Draw a mark per trial in the colour of its recipe; a pruned one is hollow."""
-    colours = [recipe_colour(row.recipe) for row in rows]
-    source = {
-        "x": x, "y": y, "colour": colours, "seed": [row.seed for row in rows],
-        "fill": [0.0 if row.is_pruned else 0.8 for row in rows],
-        "label": [f"{row.recipe} {row.flags}" for row in rows],
-        "state": ["pruned" if row.is_pruned else "finished" for row in rows],
-    }  # fmt: skip
-    marks = plot.scatter(
-        "x", "y", source=source, size=7, color="colour", fill_alpha="fill"
-    )
-    tips = [("trial", "@label"), ("seed", "@seed"), ("score", "@y"), ("", "@state")]
-    plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
-
-
-def _describe(choices: list[Any] | Range) -> str:
-    if isinstance(choices, Range):
-        return choices.describe()
-    return ", ".join(map(str, choices))
+def _is_log(choices: list[Any] | Range | None) -> bool:
+    return isinstance(choices, Range) and choices.is_log

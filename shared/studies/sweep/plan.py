@@ -51,14 +51,6 @@ class Plan:
     fixed: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, DataFile | None] = field(default_factory=dict)
 
-    def count(self) -> int:
-        """Return the number of trials of the grid."""
-        sizes = [
-            math.prod(len(v) for v in space.values() if isinstance(v, list))
-            for space in self.spaces.values()
-        ]
-        return sum(sizes) * len(self.seeds)
-
     def list_trials(self) -> list[Trial]:
         """Return the trials of a grid. All settings of one seed come first."""
         trials = []
@@ -147,17 +139,29 @@ def make_plan(
     return Plan(name, recipes, spaces, numbers, search, fixed, files)
 
 
-def check_count(count: int, yes: bool) -> None:
-    """Refuse a sweep that is large by mistake.
+def check_size(
+    recipes: Sequence[str], seeds: str, grid: Sequence[str], search: str, yes: bool
+) -> None:
+    """Refuse a sweep that is large by mistake, before any of its values is read.
 
     Raises:
         UserError: With the number of trials.
     """
-    if count > MOST_TRIALS and not yes:
-        raise UserError(
-            f"The grid has {count:,} trials, and more than {MOST_TRIALS:,} need --yes. "
-            "Take fewer values or seeds, or --search random --trials 60."
-        )
+    sizes = [len(set(text.partition("=")[2].split(","))) for text in grid]
+    if search == "grid":
+        count = math.prod(sizes) * len(recipes) * len(parse_seeds(seeds))
+        if count > MOST_TRIALS and not yes:
+            raise UserError(
+                f"The grid has {count:,} trials, and more than {MOST_TRIALS:,} need "
+                "--yes. Take fewer values or seeds, or --search random --trials 60."
+            )
+        return
+    for text, size in zip(grid, sizes, strict=True):
+        if size > MOST_TRIALS and not yes:
+            raise UserError(
+                f"--grid {shorten(text)}: has {size:,} values, and more than "
+                f"{MOST_TRIALS:,} need --yes. Use --range for numbers."
+            )
 
 
 def _is_single(choices: list[Any] | Range) -> bool:

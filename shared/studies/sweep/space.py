@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -138,6 +139,9 @@ def read_value(recipe: str, name: str, text: str) -> Any:
         if text.lower() not in known:
             raise UserError(f"--grid {name}={shorten(text)}: takes true or false.")
         return known[text.lower()]
+    if flag.hint in (int, float):  # a thousand of them take a moment, not a minute
+        with contextlib.suppress(ValueError):
+            return flag.hint(text)
     value = f"{format_flag(name)}={text}"
     config = parse(config_type, [value], f"recipes/{recipe.replace('-', '_')}.py", "")
     value = flatten(config)[name]

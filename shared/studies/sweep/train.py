@@ -20,6 +20,7 @@ from shared.sweeps.halving import Halving
 from shared.sweeps.progress import show_progress
 from shared.sweeps.ray_cluster import RayOptions
 from shared.sweeps.ray_pool import run_on_ray
+from shared.sweeps.slurm_pool import SlurmOptions, run_on_slurm
 from shared.sweeps.trial import Trial
 from shared.sweeps.trials import TrialIndex
 from shared.sweeps.workers import Worker, run_workers
@@ -39,7 +40,7 @@ class Trainer:
         index: The existing runs.
         num_workers: How many train at a time on this machine.
         threads: Cores for each of them; None: an equal share.
-        ray: How to use a cluster; None: train on this machine.
+        cluster: How to use a cluster; None: train on this machine.
         deadline: Time of `time.monotonic` at which no training starts; None: none.
         pruner: Decides which trials of a search stop early; None: none.
         reserved: Trainings that must still fit in before the deadline, for the
@@ -54,7 +55,7 @@ class Trainer:
     index: TrialIndex
     num_workers: int
     threads: int | None = None
-    ray: RayOptions | None = None
+    cluster: RayOptions | SlurmOptions | None = None
     deadline: float | None = None
     pruner: Halving | None = None
     reserved: int = 0
@@ -143,11 +144,15 @@ class Trainer:
                 show(worker, line)
                 self._record(worker, line)
 
-            if self.ray is not None:
+            if isinstance(self.cluster, RayOptions):
                 run_on_ray(
-                    queue, self.ray, self.index.results_dir, report, pruner,
+                    queue, self.cluster, self.index.results_dir, report, pruner,
                     self.plan.files,
                 )  # fmt: skip
+            elif isinstance(self.cluster, SlurmOptions):
+                run_on_slurm(
+                    queue, self.cluster, self.index.results_dir, report, self.plan.files
+                )
             else:
                 here = (worker for worker, _ in queue)
                 run_workers(here, self.num_workers, self.threads, report, pruner)

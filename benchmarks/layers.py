@@ -173,7 +173,7 @@ def write_table(rows: list[dict], inference: bool) -> str:
     lines = [
         f"# One layer, {'forward alone' if inference else 'forward and backward'}",
         "",
-        f"Made by `make bench-layers{' ARGS=--inference' if inference else ''}`.",
+        f"Made by `{write_command()}`.",
         f"Processor: {read_processor()}, {count_cores()} cores. TensorFlow "
         f"{versions['tensorflow']}, Keras {versions['keras']}.",
         "Milliseconds: medians of turns. Features are as many as units.",
@@ -196,6 +196,18 @@ def write_table(rows: list[dict], inference: bool) -> str:
         ]  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def write_command() -> str:
+    """Return the command of the table, without places of this machine."""
+    flags = sys.argv[1:]
+    for name in ("--peer-python", "--to"):
+        if name in flags:
+            place = flags.index(name)
+            del flags[place : place + 2]
+    return (
+        f'make bench-layers ARGS="{" ".join(flags)}"' if flags else "make bench-layers"
+    )
 
 
 def read_processor() -> str:

@@ -349,6 +349,7 @@ def test_an_example_of_the_test_part(reviews_run, tmp_path, capsys):
     assert "check was not made (--checked 0)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_ensemble_with_n_grams_says_what_is_not_attributed(
     best_run, tmp_path, capsys
 ):

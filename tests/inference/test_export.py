@@ -43,7 +43,7 @@ INSTALLED = [
     if all(util.find_spec(package) for package in form.packages)
 ]
 WAYS = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
-FAST = ["text_gru", "weather_gru"]
+FAST = ["text_gru"]
 WORDS = {f"word{rank}": rank for rank in range(1, 31)}
 
 
@@ -118,6 +118,7 @@ def test_fewer_bits_say_what_accuracy_they_cost(recipe, metric, tmp_path):
     assert words + f"{checked['exported']:.5g} with fewer bits" in screen
 
 
+@pytest.mark.slow
 def test_the_example_of_a_text_run_runs_alone(tmp_path):
     run = train("text_gru", tmp_path)
     assert run_export(run, "--format", "keras")[0] == 0

@@ -294,6 +294,7 @@ def test_a_layer_that_the_compiled_loop_cannot_run_is_named(tmp_path):
     assert differences == ["lower: path loop ran, compiled was planned."]
 
 
+@pytest.mark.slow
 def test_auto_measures_once_and_records_its_choice(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(choice, "TYPICAL_STEPS", 20)
     flags = ["--epochs", "1", "--kernel", "auto"]

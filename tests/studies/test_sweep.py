@@ -141,6 +141,7 @@ def test_a_search_tests_only_what_it_chose(trained, tmp_path, capsys):
     assert (chosen.seeds, usual.seeds) == (3, 3)
 
 
+@pytest.mark.slow
 def test_tpe_goes_on_with_what_it_learnt(trained, tmp_path):
     pytest.importorskip("optuna")
     flags = ["--search", "tpe", "--range", "units=2:90", "--confirm-seeds", "none"]

@@ -158,9 +158,8 @@ def test_workers_end_when_their_parent_is_killed():
     assert not any(map(is_alive, workers))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("SIGINT", marks=pytest.mark.slow), "SIGTERM"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_stopping_the_whole_sweep_stops_every_seed(name, tmp_path):
     # A named kernel: the first process then needs no TensorFlow.
     flags = ["--epochs", "100000", "--seeds", "0-5", "--workers", "2",

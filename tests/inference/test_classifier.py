@@ -108,6 +108,7 @@ def test_characters_are_cut_and_padded_as_in_training(tmp_path):
     assert classifier.reader.read([text]).shape == (1, 11)
 
 
+@pytest.mark.slow
 def test_three_lines_in_a_new_process_need_the_file_only(table_run, tmp_path):
     path = move_model(table_run, tmp_path)
     lines = [

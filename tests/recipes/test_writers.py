@@ -85,6 +85,7 @@ def test_an_unknown_character_costs_its_spelling(tmp_path):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(recipe, tmp_path, writer_run):
     again = train_writer(recipe, tmp_path)
     for name in ("samples.txt", "vocabulary.txt"):

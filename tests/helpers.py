@@ -8,8 +8,12 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from socketserver import BaseServer
 
 import numpy as np
 
@@ -121,3 +125,16 @@ def train_here(workers, num_workers, threads, report, pruner=None) -> None:
         worker.folder = max(made, key=lambda path: path.stat().st_ctime_ns)
         worker.status = 0
         report(worker, "")
+
+
+@contextmanager
+def serve(opened: AbstractContextManager[BaseServer]) -> Iterator[BaseServer]:
+    """Let a server answer in a thread of its own."""
+    with opened as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

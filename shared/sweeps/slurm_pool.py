@@ -170,9 +170,11 @@ def _train(project: str, job: NodeJob) -> NodeResult:
 
 def _read_result(submitted: Any) -> NodeResult:
     """Return how a job ended, also if Slurm has stopped it."""
+    from submitit.core.utils import UncompletedJobError
+
     try:
         return submitted.result()
-    except Exception as error:  # of submitit, with the trace of what the job raised
+    except UncompletedJobError as error:  # has the trace of what the job raised
         text = str(error)
         trace = TRACE.search(text)
         lines = (trace[1] if trace else text).strip().splitlines()

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from shared.inference.explain.page import (
 from shared.inference.explain.texts import TextExplanation
 from shared.inference.explain.writers import WriterExplanation
 from shared.inference.text_run import TextFacts, TextReader
-from tests.helpers import start
+from tests.helpers import serve, start
 from tests.recipes.own_texts import train_texts
 from tests.report.chromium import find_chromium, start_chromium
 
@@ -81,17 +80,9 @@ def explain(words):
     return FakeExplainer().explain(text)
 
 
-@contextlib.contextmanager
 def serving():
     live = LiveText(FakeExplainer(), READER, "toy </title><script>", ["A remark."])
-    with open_try(live, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serve(open_try(live, 0))
 
 
 def ask(server, path="/curve", body=b'{"text": "good"}', method="POST", **headers):

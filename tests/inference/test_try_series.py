@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import threading
 
 import msgspec
 import numpy as np
@@ -21,6 +20,7 @@ from shared.inference.explain.pasted import NAME, write_kept, write_times
 from shared.inference.explain.windows import WindowExplanation
 from shared.inference.series_forecast import forecast_series
 from shared.inference.series_run import read_latest, read_layout, read_reading
+from tests.helpers import serve
 from tests.inference.forecasts import copy_run, make_table
 from tests.inference.test_explain_page import HOSTILE, WORDS, ask, press, show, write
 from tests.inference.test_explain_page import browser as _browser
@@ -213,20 +213,8 @@ def test_a_run_without_its_last_rows_starts_empty(sales, tmp_path):
     )
 
 
-@contextlib.contextmanager
-def serving(live):
-    with open_try(live, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_the_server_takes_rows_of_its_own_page_only(live):
-    with serving(live) as server:
+    with serve(open_try(live, 0)) as server:
         body = json.dumps({"text": to_text(NEWER)}).encode()
         status, found = ask(server, body=body)
         assert status == 200 and len(json.loads(found)["words"]) == 43
@@ -244,7 +232,7 @@ STATE = "document.getElementById('state').textContent"
 
 
 def test_try_in_a_browser(browser, live):
-    with serving(live) as server:
+    with serve(open_try(live, 0)) as server:
         address = f"http://127.0.0.1:{server.server_port}/"
         browser.problems.clear()
         browser.requests.clear()

@@ -12,7 +12,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import zlib
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from shared.report.render import LIMIT, build_page, keep_flags_whole
 from shared.report.serve import Page, open_server
 from shared.runs.reader import describe_problems, find_runs
 from tests.compare.test_compare import make_run
-from tests.helpers import PROJECT, run_python
+from tests.helpers import PROJECT, run_python, serve
 from tests.runs.test_runs import open_folder, row
 
 HOSTILE = "<script>alert(1)</script>"
@@ -443,16 +442,8 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, flags, message, capsys):
     assert error.count("\n") == 1
 
 
-@contextlib.contextmanager
 def serving(folders):
-    with open_server(Page(folders, None), 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serve(open_server(Page(folders, None), 0))
 
 
 def get(server, path, host=None):

@@ -92,11 +92,11 @@ def test_each_trial_is_a_job_and_its_run_comes_home(tmp_path, monkeypatch):
         Trial("sum-gru", {"units": 4} if k == 1 else {}, k, label)
         for k, label in enumerate(labels)
     ]
-    told = []
+    lines = []
     run_on_slurm(
         zip(workers, trials, strict=True),
         SlurmOptions(most=2, logs=tmp_path / "logs", executor="local"),
-        tmp_path / "runs", lambda worker, line: told.append((worker.label, line)),
+        tmp_path / "runs", lambda worker, line: lines.append((worker.label, line)),
         {"sum-gru": file},
     )  # fmt: skip
     assert [worker.status for worker in workers] == [0, 1, 0]
@@ -104,7 +104,7 @@ def test_each_trial_is_a_job_and_its_run_comes_home(tmp_path, monkeypatch):
     runs = sorted((tmp_path / "runs" / "sum-gru").iterdir())
     assert [run.name.split("Z-")[1][:5] for run in runs] == ["seed0", "seed2"]
     assert f"--data-dir {tmp_path}" in (runs[0] / "config.json").read_text()
-    assert Counter(label for label, line in told if not line) == Counter(labels)
+    assert Counter(label for label, line in lines if not line) == Counter(labels)
     assert not list((tmp_path / "runs").glob(".sweep-*"))
 
 

@@ -1,12 +1,11 @@
 """Does a recurrent network help on top of a linear forecast?
 
 Odd GRUs of an ensemble learn what ridge regression leaves, and read the window in
-segments. Even ones start from the latest value. Their mean is blended with ridge.
+segments. Even ones start from the last season. Their mean is blended with ridge.
 
     make series-best ARGS="--file sales.csv --time date --target sales --horizon 24"
 
-Compare with series-gru and ridge: `make compare RUNS="series-best series-gru"`. Why
-these parts: docs/own-series.md.
+Compare: `make compare RUNS="series-best series-gru"`. Reasons: docs/own-series.md.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ class Config:
 
     series: SeriesConfig = SeriesConfig(horizon=24)
     ensemble: EnsembleConfig = EnsembleConfig(4)
-    starts: Annotated[Literal["both", "ridge", "latest"], Role.MODEL] = "both"
-    """What each GRU corrects. both: odd ones ridge, even ones the latest value."""
+    corrects: Annotated[Literal["both", "ridge", "start"], Role.MODEL] = "both"
+    """What the GRUs correct. both: odd ones ridge, even ones what --start says."""
     segment: Annotated[int, Role.MODEL] = 8
     """Steps that a GRU reads at once, 1 or more."""
     output_dropout: Annotated[float, Role.TRAINING] = 0.3
@@ -73,6 +72,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     from keras import Model, layers
 
     from shared.baselines.ridge_layer import predict_ridge
+    from shared.baselines.season_layer import predict_start
     from shared.layers import forecasting as net
     from shared.layers.blend import blend_with_linear
     from shared.layers.pooling import pool_steps
@@ -80,18 +80,17 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     read = net.build_inputs(data, config.series.scaling)
     outputs, ridge = net.count_outputs(data), predict_ridge(read, data)
     segments = net.cut_segments(read.scaled, config.segment)
-    starts = {"both": ("ridge", "latest")}.get(config.starts, (config.starts,))
-    how = {"ridge": (segments, "zeros"), "latest": (read.scaled, "glorot_uniform")}
+    start = predict_start(config.series.start, read, data)
+    how = {"ridge": (ridge, segments), "start": (start, read.scaled)}
+    corrects = {"both": ("ridge", "start")}.get(config.corrects, (config.corrects,))
     forecasts = []
     for n in range(config.ensemble.ensemble_size):
-        steps, first = how[start := starts[n % len(starts)]]
+        start, steps = how[corrects[n % len(corrects)]]
         memory = layers.GRU(**config.gru.arguments(), name=f"gru_{n + 1}")(steps)
         memory = layers.Dropout(config.output_dropout)(pool_steps(memory, "mean"))
         memory = net.add_known(memory, read, data)
-        change = layers.Dense(outputs, kernel_initializer=first)(memory)
-        change = net.scale_changes(change, read, data)
-        if start == "ridge":
-            change = layers.Add()([ridge, change])
+        change = layers.Dense(outputs, kernel_initializer="zeros")(memory)
+        change = net.scale_changes(change, read, data, start)
         forecasts.append(net.add_latest(change, read, data, f"forecast_{n + 1}"))
     blended = blend_with_linear(net.add_latest(ridge, read, data, "linear"), forecasts)
     model = Model(read.all, blended, name="series_best")

@@ -42,9 +42,9 @@ class Config:
     training: TrainingConfig = TrainingConfig(
         optimizer="adam",
         learning_rate=0.001,
-        batch_size=64,
+        batch_size=32,
         epochs=100,
-        patience=6,
+        patience=10,
         global_clipnorm=1.0,
     )
 
@@ -58,6 +58,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast (batch, horizon, ...)."""
     from keras import Model, layers
 
+    from shared.baselines.season_layer import predict_start
     from shared.layers.feedback import decode
     from shared.layers.forecasting import (
         add_latest,
@@ -73,7 +74,8 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     change = decode(
         pool_steps(memory, "mean"), read.known, horizon, count_outputs(data) // horizon
     )
-    forecast = add_latest(scale_changes(change, read, data), read, data)
+    start = predict_start(config.series.start, read, data)
+    forecast = add_latest(scale_changes(change, read, data, start), read, data)
     return Model(read.all, forecast, name="series_encoder_decoder_gru")
 
 

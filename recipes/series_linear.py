@@ -41,9 +41,9 @@ class Config:
     training: TrainingConfig = TrainingConfig(
         optimizer="adam",
         learning_rate=0.001,
-        batch_size=64,
+        batch_size=32,
         epochs=100,
-        patience=6,
+        patience=10,
         global_clipnorm=1.0,
     )
 
@@ -57,6 +57,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast (batch, horizon, ...)."""
     from keras import Model, layers
 
+    from shared.baselines.season_layer import predict_start
     from shared.layers.forecasting import (
         add_known,
         add_latest,
@@ -68,8 +69,10 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     read = build_inputs(data, config.series.scaling)
     window = layers.Flatten(name="window")(read.scaled)
     window = add_known(window, read, data)
-    change = layers.Dense(count_outputs(data), name="change")(window)
-    forecast = add_latest(scale_changes(change, read, data), read, data)
+    outputs = count_outputs(data)
+    change = layers.Dense(outputs, kernel_initializer="zeros", name="change")(window)
+    start = predict_start(config.series.start, read, data)
+    forecast = add_latest(scale_changes(change, read, data, start), read, data)
     return Model(read.all, forecast, name="series_linear")
 
 

@@ -43,9 +43,9 @@ class Config:
     training: TrainingConfig = TrainingConfig(
         optimizer="adam",
         learning_rate=0.001,
-        batch_size=64,
+        batch_size=32,
         epochs=100,
-        patience=6,
+        patience=10,
         global_clipnorm=1.0,
     )
 
@@ -59,6 +59,7 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     """Return windows (batch, steps, features) -> forecast (batch, horizon, ...)."""
     from keras import Model, layers
 
+    from shared.baselines.season_layer import predict_start
     from shared.layers.forecasting import (
         add_known,
         add_latest,
@@ -71,8 +72,10 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
     read = build_inputs(data, config.series.scaling)
     memory = layers.LSTM(**config.lstm.arguments(), name="lstm")(read.scaled)
     memory = add_known(pool_steps(memory, "mean"), read, data)
-    change = layers.Dense(count_outputs(data), name="change")(memory)
-    forecast = add_latest(scale_changes(change, read, data), read, data)
+    outputs = count_outputs(data)
+    change = layers.Dense(outputs, kernel_initializer="zeros", name="change")(memory)
+    start = predict_start(config.series.start, read, data)
+    forecast = add_latest(scale_changes(change, read, data, start), read, data)
     return Model(read.all, forecast, name="series_lstm")
 
 

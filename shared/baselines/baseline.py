@@ -14,11 +14,14 @@ from shared.core.cache import read_cached, write_cached
 from shared.core.statistics import MIN_BLOCKS
 from shared.core.waiting import say_while
 from shared.data.splits import Examples, Splits
+from shared.data.windows import Windows
 from shared.tasks.task import Task
 
 ARRAYS = ("predictions", "validation_predictions", "intervals")
 """Fields of a baseline that are arrays, or None."""
 MAX_BLOCKS = 50
+MAX_WINDOWS = 50_000  # for the fit of a linear model; neighbours are nearly the same
+CHUNK = 2_000  # windows that are cut at once
 LEAK_CHANCE = 0.00135
 """Chance that luck is reported as a leak: three standard errors, one-sided."""
 
@@ -196,3 +199,9 @@ def _read_baselines(stored: dict[str, Any]) -> list[Baseline]:
         Baseline(**fact, **{name: stored.get(f"{name}_{k}") for name in ARRAYS})
         for k, fact in enumerate(json.loads(str(stored["facts"])))
     ]
+
+
+def choose_windows(windows: Windows) -> np.ndarray:
+    """Return which windows a linear model is fitted to, int64: evenly spread ones."""
+    count = min(len(windows), MAX_WINDOWS)
+    return np.unique(np.linspace(0, len(windows) - 1, count, dtype=np.int64))

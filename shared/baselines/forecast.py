@@ -10,9 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from shared.baselines.baseline import (
+    CHUNK,
+    MAX_WINDOWS,
     Baseline,
     best_achievable,
     cached_baselines,
+    choose_windows,
     make_baseline,
 )
 from shared.data.splits import Examples
@@ -21,10 +24,8 @@ from shared.data.windows import Windows
 
 BASELINE_FORMAT = 2
 DAY = 86_400  # seconds
-MAX_WINDOWS = 50_000  # for the fit of ridge; neighbours are nearly the same
 PENALTIES = (1e1, 1e2, 1e3, 1e4, 1e5)  # on weights of standardised inputs
 MAX_NUMBERS = 4_000  # of a window that ridge reads
-CHUNK = 2_000  # windows that are cut at once
 
 
 def forecast_baselines(data: WeatherSplits, weather: WeatherConfig) -> list[Baseline]:
@@ -89,9 +90,7 @@ def ridge_baseline(data: WeatherSplits) -> Baseline:
 
     windows = data.train.inputs
     thinning = math.ceil(windows.steps * windows.shape[2] / MAX_NUMBERS)
-    chosen = np.unique(
-        np.linspace(0, len(windows) - 1, min(len(windows), MAX_WINDOWS), dtype=np.int64)
-    )
+    chosen = choose_windows(windows)
     targets = data.train.targets[chosen].astype(np.float64)
     products, sums, matches = 0.0, 0.0, 0.0
     mean_target = targets.mean()

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.baselines.baseline import (
+    CHUNK,
+    MAX_WINDOWS,
     Baseline,
     best_achievable,
     cached_baselines,
+    choose_windows,
     make_baseline,
 )
 from shared.baselines.statistical import statistical_baselines
@@ -22,11 +25,9 @@ from shared.data.splits import Examples
 from shared.data.windows import ForecastWindows
 
 BASELINE_FORMAT = 2
-MAX_WINDOWS = 50_000  # for the fit of ridge; neighbours are nearly the same
 PENALTIES = tuple(10.0**power for power in range(-3, 6))
 """On weights of differences, in units of the typical change."""
 MAX_NUMBERS = 3_000  # of a window that ridge reads
-CHUNK = 2_000  # windows that are cut at once
 
 
 def series_baselines(data: SeriesSplits) -> list[Baseline]:
@@ -167,9 +168,7 @@ def solve_ridge(data: SeriesSplits) -> Ridge:
     from scipy.linalg import eigh
 
     windows = data.train.inputs
-    chosen = np.unique(
-        np.linspace(0, len(windows) - 1, min(len(windows), MAX_WINDOWS), dtype=np.int64)
-    )
+    chosen = choose_windows(windows)
     products, matches, sums, totals = 0.0, 0.0, 0.0, 0.0
     for piece, rows in _cut_numbers(windows, chosen, data):
         targets = data.train.targets[chosen[rows]].astype(np.float64)

@@ -28,7 +28,7 @@ class FeedbackCell(keras.Layer):
         self.units = units
         self.outputs = outputs
         self.gru = layers.GRUCell(units, name="gru")
-        self.step = layers.Dense(outputs, name="step")
+        self.step = layers.Dense(outputs, kernel_initializer="zeros", name="step")
         self.state_size = [units, outputs]
         self.output_size = outputs
 

@@ -141,7 +141,10 @@ def cut_segments(steps: keras.KerasTensor, length: int) -> keras.KerasTensor:
 
 
 def scale_changes(
-    changes: keras.KerasTensor, read: ForecastInputs, data: SeriesSplits
+    changes: keras.KerasTensor,
+    read: ForecastInputs,
+    data: SeriesSplits,
+    start: keras.KerasTensor | None = None,
 ) -> keras.KerasTensor:
     """Return changes in units of the typical change, (batch, horizon, targets, values).
 
@@ -151,13 +154,15 @@ def scale_changes(
             one.
         read: From `build_inputs`.
         data: Sets the shape.
+        start: The changes from which the network starts, (batch, horizon, targets, 1 or
+            values), in units of the typical change; None: no change.
     """
     layout = data.layout
     shape = (layout.horizon, len(layout.target), max(1, len(layout.quantiles)))
     changes = layers.Reshape(shape)(changes)
-    if read.scale is None:
-        return changes
-    return changes * layers.Reshape((1, len(layout.target), 1))(read.scale)
+    if read.scale is not None:
+        changes = changes * layers.Reshape((1, len(layout.target), 1))(read.scale)
+    return changes if start is None else layers.Add()([start, changes])
 
 
 def add_latest(

@@ -106,7 +106,7 @@ def test_one_target_is_forecast_in_its_own_unit(tmp_path, undrawn):
 
 
 def test_series_best_starts_as_ridge(tmp_path, undrawn):
-    flags = [*write_table(tmp_path), "--target", "sales", "--starts", "ridge",
+    flags = [*write_table(tmp_path), "--target", "sales", "--corrects", "ridge",
              "--learning-rate", "1e-9"]  # fmt: skip
     run = train("series_best", tmp_path / "runs", *flags)
     stored = read_predictions(run)

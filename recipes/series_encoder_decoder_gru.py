@@ -44,7 +44,7 @@ class Config:
         learning_rate=0.001,
         batch_size=32,
         epochs=100,
-        patience=10,
+        patience=20,
         global_clipnorm=1.0,
     )
 

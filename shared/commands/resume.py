@@ -189,14 +189,15 @@ def _check_length(training: TrainingConfig, start: Resume) -> None:
             f"{training.schedule} was planned for. Begin a new training with its "
             "weights: --from."
         )
-    rows = list_rows(parent, epoch)
-    best = start.checkpoint.facts.best_epoch
+    rows, facts = list_rows(parent, epoch), start.checkpoint.facts
+    best = facts.best_epoch
     reason = find_end(
         rows,
         rows[best - 1] if best else None,
         parent.score,
         training.patience,
         training.stop_at,
+        max((kept.get("latest_gain", 0) for kept in facts.callbacks), default=0),
     )
     if reason:
         raise UserError(

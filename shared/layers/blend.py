@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -65,6 +66,9 @@ class ChooseBlend(keras.callbacks.Callback):
 
     So the validation part chooses the share as it chooses the epoch. The score decides,
     or, for classes, the cross-entropy: the accuracy changes in jumps.
+
+    `latest_gain` is the last epoch in which the networks alone got better. As long as
+    the linear model has the whole share, the score does not show that.
     """
 
     def __init__(self, data: Splits) -> None:
@@ -78,10 +82,16 @@ class ChooseBlend(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Find the two predictions in the model; nothing to do without a blend."""
+        self.epoch = self.latest_gain = 0
+        self.least_error = math.inf
         blends = [layer for layer in self.model.layers if isinstance(layer, Blend)]
         self.layer = blends[0] if blends else None
         if self.layer is not None:
             self.parts = keras.Model(self.model.inputs, self.layer.input)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember the epoch."""
+        self.epoch = epoch + 1
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Choose the share."""
@@ -103,5 +113,8 @@ class ChooseBlend(keras.callbacks.Callback):
             return float(task.measure(metric, validation.targets, blended).mean())
 
         errors = [measure(share) for share in SHARES]
-        if np.isfinite(errors).all():
-            self.layer.share.assign(SHARES[int(np.argmin(errors))])
+        if not np.isfinite(errors).all():
+            return
+        self.layer.share.assign(SHARES[int(np.argmin(errors))])
+        if errors[0] < self.least_error:
+            self.least_error, self.latest_gain = errors[0], self.epoch

@@ -89,10 +89,11 @@ def list_better_baselines(run: Run) -> list[str]:
         value = baseline["test"].get(metric)
         if value is None or baseline.get("is_best_achievable"):
             continue
-        if value != reached and (value > reached) == score.higher_is_better:
+        shown, ours = format_score(value), format_score(reached)
+        if shown != ours and (value > reached) == score.higher_is_better:
             sentences.append(
                 f'The simple model "{baseline["name"]}" scores better on the test: '
-                f"{format_score(value)} against {format_score(reached)}."
+                f"{shown} against {ours}."
             )
     return sentences
 

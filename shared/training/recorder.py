@@ -94,7 +94,8 @@ class Recorder(keras.callbacks.Callback):
             batch_size: Examples per batch when the test set is scored.
             patience: Epochs without a better score before a stop; None: never stop.
             stop_at: Validation score that is good enough to stop; None: never stop.
-            callbacks: Those of the recipe. A checkpoint keeps their numbers.
+            callbacks: Those of the recipe. A checkpoint keeps their numbers. One may
+                have `latest_gain`: see `find_end`.
         """
         super().__init__()
         self.folder = folder
@@ -164,7 +165,15 @@ class Recorder(keras.callbacks.Callback):
             )
         self.folder.write_progress(self.rows, self.best)
         self._print_epoch()
-        end = find_end(self.rows, self.best, self.score, self.patience, self.stop_at)
+        gains = [getattr(callback, "latest_gain", 0) for callback in self.callbacks]
+        end = find_end(
+            self.rows,
+            self.best,
+            self.score,
+            self.patience,
+            self.stop_at,
+            max(gains, default=0),
+        )
         if end is not None:
             print(f"  {end}")
             self.model.stop_training = True

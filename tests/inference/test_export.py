@@ -307,4 +307,5 @@ def test_a_decoder_and_carried_states_become_plain():
     forecast = decode(memory, None, horizon=4, outputs=2)
     scale = WindowScale()(inputs)
     model = keras.Model(inputs, forecast * scale)
+    model.set_weights([draw(*weight.shape) for weight in model.weights])
     check_plain(compare(model, draw(5, 7, 2), make_plain))

@@ -19,7 +19,7 @@ from tests.recipes.own_texts import make_rows, train_texts, write_folder
 from tests.recipes.training_runs import train_reviews, train_series
 
 pytestmark = [
-    pytest.mark.xdist_group("predict texts"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

@@ -33,7 +33,7 @@ from tests.recipes.own_writings import train_writer
 from tests.recipes.training_runs import train_reviews, train_series
 
 pytestmark = [
-    pytest.mark.xdist_group("explain"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

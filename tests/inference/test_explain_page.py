@@ -32,7 +32,7 @@ from tests.recipes.own_texts import train_texts
 from tests.report.chromium import find_chromium, start_chromium
 
 pytestmark = [
-    pytest.mark.xdist_group("explain"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

@@ -282,6 +282,7 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_network_with_bigrams(tmp_path, undrawn):
     flags = ["--epochs", "1", "--batch-size", "20", "--ensemble-size", "1",
              "--adversarial-epsilon", "0"]  # fmt: skip

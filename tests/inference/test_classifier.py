@@ -100,6 +100,7 @@ def test_characters_are_cut_and_padded_as_in_training(tmp_path):
     run = train_texts(
         "text_best", tmp_path, "--folder", str(source), "--tokens", "characters",
         "--length", "11", "--keep", "end", "--padding", "right",
+        "--adversarial-epsilon", "0",
     )  # fmt: skip
     classifier = load_classifier(str(move_model(run, tmp_path)))
     text = "It was a long evening and the food was great"

@@ -48,7 +48,8 @@ GRU_KERAS = ("imdb_gru", ("--kernel", "keras", "--implementation", "1"))
 GRU_CUDNN_OFF = (
     "imdb_gru", ("--implementation", "1", "--cudnn", "off", "--dropout", "0.2")
 )  # fmt: skip
-GRU_XLA = (
+GRU_XLA = ("imdb_gru", ("--jit", "on", "--batching", "fixed", *EQUAL_BATCHES))
+GRU_XLA_BUCKETED = (  # XLA compiles for each length
     "imdb_gru", ("--jit", "on", "--batching", "bucketed", *EQUAL_BATCHES)
 )  # fmt: skip
 
@@ -235,6 +236,7 @@ def test_a_run_prints_and_records_its_kernels(recipe, flags, train_once):
 
 
 COMPILED = {"path": "compiled", "xla": False, "implementation": None}
+XLA = {"path": "loop", "xla": True, "implementation": 2}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +258,8 @@ COMPILED = {"path": "compiled", "xla": False, "implementation": None}
             [{"path": "loop", "xla": True, "implementation": None}],
             slow=True,
         ),
-        on_one_worker(GRU_XLA, [{"path": "loop", "xla": True, "implementation": 2}]),
+        on_one_worker(GRU_XLA, [XLA]),
+        on_one_worker(GRU_XLA_BUCKETED, [XLA], slow=True),
     ],
 )
 def test_the_requested_kernel_is_the_one_that_ran(recipe, flags, ran, train_once):

@@ -29,6 +29,8 @@ from tests.training.resuming import (
     try_case,
 )
 
+pytestmark = pytest.mark.xdist_group("resume")  # one process trains what they share
+
 # Batches of similar length, windows in a new order, a carried state, arrays.
 FAST = ["imdb-gru, dropout", "weather-gru"]
 ALWAYS = ["--checkpoint-every", "1"]

@@ -269,6 +269,7 @@ def test_make_takes_the_sample_without_data_and_says_so(sample_run):
         assert baseline["test"]["accuracy"] < 0.85
 
 
+@pytest.mark.slow
 def test_2000_real_reviews_beat_the_majority_class(tmp_path, real_data):
     flags = ["--limit", "2000", "--epochs", "4", "--length", "120", "--mask",
              "--batch-size", "32", "--optimizer", "adam", "--learning-rate", "0.003",

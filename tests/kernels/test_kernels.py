@@ -29,7 +29,7 @@ from shared.layers.recurrent import (
 from shared.runs.reader import format_kernels
 from shared.training.kernel_record import KernelRecord
 from tests.compare.test_compare import make_run
-from tests.recipes.training_runs import SharedRuns, train_reviews
+from tests.recipes.training_runs import SharedRuns, mark_slow, train_reviews
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -151,7 +151,7 @@ LAYERS = {
 
 
 # XLA compiles for seconds. The run GRU_XLA has the second implementation.
-UNDER_XLA = {"gru dropout", "both ways"}
+UNDER_XLA = {"both ways"}
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_a_loaded_model_keeps_xla_on_or_off(recipe, flags, xla, train_once):
     assert load_model(train_once(recipe, flags).run.path).jit_compile is xla
 
 
-@pytest.mark.parametrize("quickest", choice.CHOICES)
+@pytest.mark.parametrize("quickest", mark_slow(choice.CHOICES, ["compiled", "keras"]))
 @pytest.mark.parametrize(
     "recipe",
     ["imdb_gru", pytest.param("imdb_bidirectional_lstm", marks=pytest.mark.slow)],

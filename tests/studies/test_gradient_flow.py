@@ -238,7 +238,12 @@ def keep_first_weights(monkeypatch):
 @pytest.mark.parametrize(
     ("train", "recipe", "flags"),
     [
-        (train_reviews, "imdb_gru_dropout", ["--data", "sample", "--limit", "40"]),
+        pytest.param(
+            train_reviews,
+            "imdb_gru_dropout",
+            ["--data", "sample", "--limit", "40"],
+            marks=pytest.mark.slow,
+        ),
         (train_series, "sum_gru", ["--seed", "7"]),
         (train_series, "weather_conv1d_gru", ["--skip-columns", "rho (g/m**3)"]),
     ],

@@ -51,6 +51,7 @@ def test_every_recipe_has_a_case():
     assert len(CASES) > 60
 
 
+@pytest.mark.slow
 def test_another_order_of_windows_has_other_bits(tmp_path, undrawn, monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(feeding, "ITERATORS", 1)

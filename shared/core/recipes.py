@@ -38,24 +38,30 @@ class RecipeInfo:
 
 def list_recipes(folder: Path | None = None) -> dict[str, RecipeInfo]:
     """Return every recipe by its name with dashes. Nothing is imported."""
-    recipes = {}
+    found = {}
     for path in sorted((folder or FOLDER).glob("[a-z]*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        constants = {
-            node.targets[0].id: ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id in ("VARIES", "REFERENCE")
-        }
         name = path.stem.replace("_", "-")
-        recipes[name] = RecipeInfo(
-            name,
-            (ast.get_docstring(tree) or "").partition("\n")[0],
-            constants.get("VARIES", ""),
-            tuple(constants.get("REFERENCE", ())),
-        )
-    return recipes
+        found[name] = _read_recipe(name, path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _read_recipe(name: str, text: str) -> RecipeInfo:
+    """Return what the text of a recipe says; a process asks after each training."""
+    tree = ast.parse(text)
+    constants = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id in ("VARIES", "REFERENCE")
+    }
+    return RecipeInfo(
+        name,
+        (ast.get_docstring(tree) or "").partition("\n")[0],
+        constants.get("VARIES", ""),
+        tuple(constants.get("REFERENCE", ())),
+    )
 
 
 def load_recipe(name: str) -> Any | None:

@@ -82,6 +82,7 @@ def test_baselines_are_cached_per_split(tmp_path, capsys):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_real_baseline_has_its_known_accuracy(real_data):
     config = ReviewsConfig(
         vocabulary=10_000, length=500, keep="end", padding="left", mask=False,

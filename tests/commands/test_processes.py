@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared.core.environment import THREADS, count_threads
 from shared.runs.reader import Run, find_runs, read_run
 from tests.helpers import PROJECT, make_reviews, write_npz
 from tests.helpers import start as start_program
+from tests.recipes.training_runs import mark_slow
 
 SMALL = ["--units", "3", "--embedding-size", "5", "--length", "7", "--vocabulary", "31"]
 
@@ -98,7 +100,7 @@ def same_seed(reviews, tmp_path_factory):
         threads = max(threads, count_threads_of(process))
         for run in find_runs(results):
             states.add(read_run(run.path).state)
-        time.sleep(0.005)
+        time.sleep(0.02)
     return nohup, finish(process, results, threads, states)
 
 
@@ -143,7 +145,51 @@ def test_threads_are_limited_before_tensorflow_starts(same_seed, monkeypatch):
     assert 0 < one.threads < four.threads
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def check_stopped(run):
+    assert run.state == "interrupted"
+    assert len(run.history["epoch"]) >= 2
+    assert run.summary["epochs"] == len(run.history["epoch"])
+    assert "the model of epoch" in run.summary["holds"]
+    assert "epochs 1 to" in run.summary["note"] + run.summary["holds"]
+    import keras
+
+    keras.models.load_model(run.path / "best.keras")
+
+
+def test_ctrl_c_in_mid_epoch_ends_a_run_in_order(tmp_path, reviews, capsys):
+    """In this process. Others that are stopped: make test-slow."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ended = threading.Event()
+
+    def interrupt():
+        while not ended.wait(0.02):
+            runs = find_runs(tmp_path)
+            if runs and len(runs[0].history.get("epoch", [])) >= 2:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    flags = [*SMALL, "--epochs", "100000", "--batch-size", "2", "--data-dir",
+             str(reviews), "--results-dir", str(tmp_path)]  # fmt: skip
+    thread = threading.Thread(target=interrupt)
+    try:
+        thread.start()
+        with pytest.raises(SystemExit) as end:
+            main(imdb_gru.Config, imdb_gru.run, flags)
+    finally:
+        ended.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert end.value.code == 130
+    (run,) = find_runs(tmp_path)
+    check_stopped(run)
+    assert "Interrupted: the folder holds" in capsys.readouterr().out
+    assert (run.path / "curves.png").is_file()
+    assert not list(run.path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "name", mark_slow(["SIGINT", "SIGTERM", "SIGKILL"], ["SIGKILL"])
+)
 def test_a_run_stopped_in_mid_epoch_leaves_a_readable_folder(tmp_path, reviews, name):
     flags = ["--epochs", "100000", "--batch-size", "2"]
     # A script's background process ignores Ctrl-C. A kill must still end it in order.
@@ -161,14 +207,7 @@ def test_a_run_stopped_in_mid_epoch_leaves_a_readable_folder(tmp_path, reviews, 
     rest = process.stdout.read()
     process.wait(60)
     (run,) = find_runs(tmp_path / "runs")
-    assert run.state == "interrupted"
-    assert len(run.history["epoch"]) >= 2
-    assert run.summary["epochs"] == len(run.history["epoch"])
-    assert "the model of epoch" in run.summary["holds"]
-    assert "epochs 1 to" in run.summary["note"] + run.summary["holds"]
-    import keras
-
-    keras.models.load_model(run.path / "best.keras")
+    check_stopped(run)
     if name == "SIGKILL":
         assert process.returncode == -signal.SIGKILL
         assert "interrupted" in run.summary["note"]
@@ -230,6 +269,7 @@ def test_make_takes_the_sample_without_data_and_says_so(sample_run):
         assert baseline["test"]["accuracy"] < 0.85
 
 
+@pytest.mark.slow
 def test_2000_real_reviews_beat_the_majority_class(tmp_path, real_data):
     flags = ["--limit", "2000", "--epochs", "4", "--length", "120", "--mask",
              "--batch-size", "32", "--optimizer", "adam", "--learning-rate", "0.003",

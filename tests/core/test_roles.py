@@ -19,6 +19,9 @@ from shared.runs.manage import main as manage
 from shared.studies.gradient_flow.measure_runs import measure_run
 from shared.studies.reference.experiments import ReferenceTrial, list_experiments
 from tests.toy.train import toy_recipes, train_toy
+from tests.undrawn import leave_undrawn
+
+pytestmark = pytest.mark.xdist_group("roles")  # one process trains what they share
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,9 @@ def runs(tmp_path_factory):
         "holdout": ["--holdout", "30"],
     }
     with toy_recipes():
-        yield {name: train_toy("toy_level", root, *f) for name, f in flags.items()}
+        with leave_undrawn():
+            made = {n: train_toy("toy_level", root, *f) for n, f in flags.items()}
+        yield made
 
 
 @pytest.fixture

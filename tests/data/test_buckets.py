@@ -121,7 +121,9 @@ def test_a_bucketed_model_predicts_as_on_whole_inputs(compiled_run):
     "flags",
     [
         pytest.param([], marks=pytest.mark.xdist_group("bucketed run")),
-        ["--return-sequences", "--padding", "right"],
+        pytest.param(
+            ["--return-sequences", "--padding", "right"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_loop_and_the_steps_per_execution_change_no_score(flags, tmp_path, request):

@@ -203,15 +203,32 @@ def execute(tmp_path, monkeypatch):
     return run_cells
 
 
-def test_the_notebooks_that_use_every_function_run(execute, tmp_path):
-    """The others: make test-slow."""
-    outputs = execute([LESSONS[0], LESSONS[6]])
-    # Set-up, the other folder, lesson 1; set-up, lesson 7 with three pictures.
-    assert [count_pictures(part) for part in outputs] == [0, 0, 1, 0, 3]
-    text = "".join(output.get("text", "") for output in outputs[2])
-    assert "epoch 1 of 1" in text
-    assert "sine-gru on sine-0.03-noise-0.1-3-ahead, seed 0" in text
-    assert len(list(tmp_path.glob("*/*/curves.png"))) == 2
+def test_the_notebooks_that_use_every_function_run(tmp_path, monkeypatch):
+    """In this process. In a kernel, all of them: make test-slow."""
+    interactive = pytest.importorskip("IPython.core.interactiveshell")
+    capture = pytest.importorskip("IPython.utils.capture")
+    for name, value in {notebook.SHORT: "1", "IPYTHONDIR": str(tmp_path / "i")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(notebook, "ROOT", tmp_path / "runs")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the set-up changes it
+    monkeypatch.chdir(FOLDER / "notebooks")
+    shell = interactive.InteractiveShell.instance()
+    outputs = []
+    try:
+        for lesson in (LESSONS[0], LESSONS[6]):
+            for cell in json.loads(name_notebook(lesson).read_text())["cells"]:
+                if cell["cell_type"] == "code":
+                    with capture.capture_output() as found:
+                        shell.run_cell("".join(cell["source"])).raise_error()
+                    outputs.append(found)
+    finally:
+        interactive.InteractiveShell.clear_instance()
+    # Set-up, lesson 1; set-up, lesson 7 with three pictures.
+    pictures = [["image/png" in one.data for one in part.outputs] for part in outputs]
+    assert pictures == [[], [True], [], [True] * 3]
+    assert "epoch 1 of 1" in outputs[1].stdout
+    assert "sine-gru on sine-0.03-noise-0.1-3-ahead, seed 0" in outputs[1].stdout
+    assert len(list(tmp_path.glob("runs/*/*/curves.png"))) == 2
 
 
 @pytest.mark.slow

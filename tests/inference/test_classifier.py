@@ -19,7 +19,7 @@ from tests.recipes.own_texts import make_rows, train_texts, write_folder
 from tests.recipes.training_runs import train_reviews, train_series
 
 pytestmark = [
-    pytest.mark.xdist_group("predict texts"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 
@@ -95,10 +95,13 @@ def test_a_model_alone_predicts_as_its_run_folder(table_run, tmp_path):
     assert found.known.tolist()[2:] == [0, 0]
 
 
-def test_characters_are_cut_and_padded_as_in_training(tmp_path):
+@pytest.mark.parametrize(
+    "recipe", ["text_gru", pytest.param("text_best", marks=pytest.mark.slow)]
+)
+def test_characters_are_cut_and_padded_as_in_training(recipe, tmp_path):
     source = write_folder(tmp_path / "in", make_rows({"bad": 12, "good": 12}))
     run = train_texts(
-        "text_best", tmp_path, "--folder", str(source), "--tokens", "characters",
+        recipe, tmp_path, "--folder", str(source), "--tokens", "characters",
         "--length", "11", "--keep", "end", "--padding", "right",
     )  # fmt: skip
     classifier = load_classifier(str(move_model(run, tmp_path)))

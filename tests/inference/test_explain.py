@@ -30,10 +30,10 @@ from tests.inference.forecasts import copy_run
 from tests.inference.test_predict_text import train_characters
 from tests.recipes.own_texts import train_texts
 from tests.recipes.own_writings import train_writer
-from tests.recipes.training_runs import train_reviews, train_series
+from tests.recipes.training_runs import mark_slow, train_reviews, train_series
 
 pytestmark = [
-    pytest.mark.xdist_group("explain"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 
@@ -239,7 +239,9 @@ def load_explainer(run):
     return explainer, reader
 
 
-@pytest.mark.parametrize("name", ["table_run", "character_run", "reviews_run"])
+@pytest.mark.parametrize(
+    "name", mark_slow(["table_run", "character_run", "reviews_run"], ["table_run"])
+)
 def test_the_curve_is_what_predict_says_of_each_beginning(name, request):
     run = request.getfixturevalue(name)
     explainer, reader = load_explainer(run)

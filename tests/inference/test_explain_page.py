@@ -3,10 +3,13 @@
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from shared.core import local_server
 from shared.core.errors import UserError
 from shared.core.local_server import HOST
 from shared.data.text.vocabulary import Vocabulary
+from shared.inference.explain import live as live_module
 from shared.inference.explain.attribution import Attribution
 from shared.inference.explain.gates import Gates
 from shared.inference.explain.live import LiveText, load_live, open_try
@@ -32,7 +36,7 @@ from tests.recipes.own_texts import train_texts
 from tests.report.chromium import find_chromium, start_chromium
 
 pytestmark = [
-    pytest.mark.xdist_group("explain"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 
@@ -353,6 +357,38 @@ def test_a_real_network_answers(table_run):
     assert "knows none" in live.answer("zzz", whole=True)["error"]
 
 
+def test_the_command_answers_and_ends_on_an_interrupt(table_run, capsys, monkeypatch):
+    """In this process. In one of its own: make test-slow."""
+
+    def open_and_interrupt(live, port):
+        server = open_try(live, port)
+
+        def interrupt():
+            try:
+                assert ask(server, "/", None, "GET")[0] == 200
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        return server
+
+    monkeypatch.setattr(live_module, "open_try", open_and_interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            try_text([str(table_run.path), "--port", "0"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    printed, errors = capsys.readouterr()
+    first, second = printed.splitlines()
+    assert first == f"Run: {table_run.path}"
+    assert re.match(r"Open http://127\.0\.0\.1:\d+/ and type or paste\.", second)
+    assert errors.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
 def test_the_command_prints_its_address_and_ends_on_an_interrupt(table_run):
     command = [sys.executable, "-m", "shared.inference.explain.live"]
     command += [str(table_run.path), "--port", "0"]

@@ -36,6 +36,7 @@ from tests.recipes.training_runs import (
     train_reviews,
     train_series,
 )
+from tests.undrawn import leave_undrawn
 
 INSTALLED = [
     name
@@ -44,6 +45,7 @@ INSTALLED = [
 ]
 WAYS = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
 FAST = ["text_gru"]
+one_process = pytest.mark.xdist_group("export")  # it trains what the tests share
 WORDS = {f"word{rank}": rank for rank in range(1, 31)}
 
 
@@ -51,6 +53,19 @@ def train(recipe, folder):
     (folder / "imdb_word_index.json").write_text(json.dumps(WORDS))
     way = WAYS.get(recipe.partition("_")[0], train_series)
     return way(recipe, folder, "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def sum_run(tmp_path_factory):
+    """A run of sum-gru; tests copy it."""
+    with leave_undrawn():
+        return train("sum_gru", tmp_path_factory.mktemp("sum_gru"))
+
+
+@pytest.fixture
+def run(sum_run, tmp_path):
+    """A copy of a run that a test may export."""
+    return copy_run(sum_run, tmp_path)
 
 
 def run_export(run, *flags):
@@ -69,7 +84,7 @@ def list_folders(run):
 
 
 @pytest.mark.parametrize("recipe", mark_slow(PUBLISHED, FAST))
-def test_every_recipe_exports_to_every_format(recipe, tmp_path):
+def test_every_recipe_exports_to_every_format(recipe, tmp_path, undrawn):
     assert len(list_recipes()) >= 30
     run = train(recipe, tmp_path)
     for name in INSTALLED:
@@ -97,13 +112,19 @@ def test_the_published_table_holds_every_recipe_and_format():
             assert int(row["bytes"]) > 1_000
 
 
+@one_process
 @pytest.mark.skipif("litert" not in INSTALLED, reason="needs ai-edge-litert")
 @pytest.mark.parametrize(
     ("recipe", "metric"),
     [("sum_gru", "mse"), pytest.param("writer_gru", "bits", marks=pytest.mark.slow)],
 )
-def test_fewer_bits_say_what_accuracy_they_cost(recipe, metric, tmp_path):
-    run = train(recipe, tmp_path)
+def test_fewer_bits_say_what_accuracy_they_cost(
+    recipe, metric, tmp_path, undrawn, request
+):
+    if recipe == "sum_gru":
+        run = request.getfixturevalue("run")
+    else:
+        run = train(recipe, tmp_path)
     flags = ["--format", "litert", "--quantize", "float16", "--examples", "9999"]
     status, screen = run_export(run, *flags)
     assert status == 0, screen
@@ -139,8 +160,8 @@ def test_the_example_of_a_text_run_runs_alone(tmp_path):
         assert float(shares[name]) == pytest.approx(float(share), abs=1e-4)
 
 
-def test_a_second_export_replaces_the_first_and_other_folders_stay(tmp_path):
-    run = train("sum_gru", tmp_path)
+@one_process
+def test_a_second_export_replaces_the_first_and_other_folders_stay(run, tmp_path):
     for _ in range(2):
         assert run_export(run, "--format", "savedmodel")[0] == 0
     assert list_folders(run) == ["savedmodel"]
@@ -152,8 +173,8 @@ def test_a_second_export_replaces_the_first_and_other_folders_stay(tmp_path):
     assert [one.name for one in other.iterdir()] == ["notes.txt"]
 
 
-def test_an_export_that_predicts_otherwise_is_not_kept(tmp_path, monkeypatch):
-    run = train("sum_gru", tmp_path)
+@one_process
+def test_an_export_that_predicts_otherwise_is_not_kept(run, monkeypatch):
     form = formats.FORMATS["keras"]
 
     def load(path):
@@ -167,6 +188,7 @@ def test_an_export_that_predicts_otherwise_is_not_kept(tmp_path, monkeypatch):
     assert list_folders(run) == []
 
 
+@one_process
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -175,16 +197,14 @@ def test_an_export_that_predicts_otherwise_is_not_kept(tmp_path, monkeypatch):
         (["--format", "pickle"], "keras"),
     ],
 )
-def test_bad_flags_are_one_line(flags, said, tmp_path):
-    run = train("sum_gru", tmp_path)
+def test_bad_flags_are_one_line(flags, said, run):
     status, screen = run_export(run, *flags)
     assert (status, said in screen) == (2, True), screen
     assert not (run.path / "exports").exists()
 
 
-def test_bad_runs_are_one_line(tmp_path):
-    run = train("sum_gru", tmp_path)
-
+@one_process
+def test_bad_runs_are_one_line(run, tmp_path):
     def add_flag(config):
         config["settings"]["levels"] = 3
         config["roles"]["levels"] = config["roles"]["units"]
@@ -209,8 +229,8 @@ def test_bad_runs_are_one_line(tmp_path):
         assert not list_folders(copy)
 
 
-def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
-    run = train("sum_gru", tmp_path)
+@one_process
+def test_a_missing_package_is_one_line(run, monkeypatch):
     form = formats.FORMATS["onnx"]
     lacking = formats.Format(**{**vars(form), "packages": ("no_such_package",)})
     monkeypatch.setitem(formats.FORMATS, "onnx", lacking)

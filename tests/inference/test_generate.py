@@ -21,7 +21,7 @@ from tests.recipes.own_writings import PLAY, train_writer
 from tests.recipes.training_runs import train_series
 
 pytestmark = [
-    pytest.mark.xdist_group("generate"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

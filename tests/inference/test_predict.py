@@ -23,7 +23,7 @@ from tests.inference.forecasts import (
 from tests.recipes.training_runs import load
 
 pytestmark = [
-    pytest.mark.xdist_group("predict"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

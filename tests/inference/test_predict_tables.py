@@ -26,7 +26,7 @@ from tests.inference.forecasts import (
 )
 
 pytestmark = [
-    pytest.mark.xdist_group("predict"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

@@ -25,7 +25,7 @@ from tests.recipes.own_texts import (
 from tests.recipes.training_runs import train_reviews
 
 pytestmark = [
-    pytest.mark.xdist_group("predict texts"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

@@ -14,7 +14,7 @@ from tests.inference.forecasts import copy_run, forecast, refuse, without_file
 from tests.recipes.training_runs import load
 
 pytestmark = [
-    pytest.mark.xdist_group("predict"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 

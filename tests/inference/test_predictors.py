@@ -24,7 +24,7 @@ from tests.inference.forecasts import (
     save,
 )
 
-pytestmark = pytest.mark.xdist_group("predict")
+pytestmark = pytest.mark.xdist_group("inference")
 
 
 def rename(run, folder, recipe):

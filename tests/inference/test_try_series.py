@@ -26,7 +26,7 @@ from tests.inference.test_explain_page import HOSTILE, WORDS, ask, press, show, 
 from tests.inference.test_explain_page import browser as _browser
 
 pytestmark = [
-    pytest.mark.xdist_group("explain"),
+    pytest.mark.xdist_group("inference"),
     pytest.mark.usefixtures("undrawn"),
 ]
 browser = _browser

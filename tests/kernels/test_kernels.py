@@ -29,7 +29,7 @@ from shared.layers.recurrent import (
 from shared.runs.reader import format_kernels
 from shared.training.kernel_record import KernelRecord
 from tests.compare.test_compare import make_run
-from tests.recipes.training_runs import SharedRuns, train_reviews
+from tests.recipes.training_runs import SharedRuns, mark_slow, train_reviews
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -48,7 +48,8 @@ GRU_KERAS = ("imdb_gru", ("--kernel", "keras", "--implementation", "1"))
 GRU_CUDNN_OFF = (
     "imdb_gru", ("--implementation", "1", "--cudnn", "off", "--dropout", "0.2")
 )  # fmt: skip
-GRU_XLA = (
+GRU_XLA = ("imdb_gru", ("--jit", "on", "--batching", "fixed", *EQUAL_BATCHES))
+GRU_XLA_BUCKETED = (  # XLA compiles for each length
     "imdb_gru", ("--jit", "on", "--batching", "bucketed", *EQUAL_BATCHES)
 )  # fmt: skip
 
@@ -149,8 +150,8 @@ LAYERS = {
 }
 
 
-# XLA compiles for seconds. Here are one of each cell, a stack and two directions.
-UNDER_XLA = {"gru 2", "gru dropout", "stack", "both ways"}
+# XLA compiles for seconds. The run GRU_XLA has the second implementation.
+UNDER_XLA = {"both ways"}
 
 
 @pytest.mark.parametrize(
@@ -235,13 +236,14 @@ def test_a_run_prints_and_records_its_kernels(recipe, flags, train_once):
 
 
 COMPILED = {"path": "compiled", "xla": False, "implementation": None}
+XLA = {"path": "loop", "xla": True, "implementation": 2}
 
 
 @pytest.mark.parametrize(
     ("recipe", "flags", "ran"),
     [
         on_one_worker(("imdb_gru", ()), [COMPILED]),
-        on_one_worker(("imdb_lstm", ("--dropout", "0.2")), [COMPILED]),
+        on_one_worker(("imdb_lstm", ("--dropout", "0.2")), [COMPILED], slow=True),
         on_one_worker(
             ("imdb_bidirectional_lstm", ("--batching", "bucketed")), [COMPILED] * 2
         ),
@@ -256,7 +258,8 @@ COMPILED = {"path": "compiled", "xla": False, "implementation": None}
             [{"path": "loop", "xla": True, "implementation": None}],
             slow=True,
         ),
-        on_one_worker(GRU_XLA, [{"path": "loop", "xla": True, "implementation": 2}]),
+        on_one_worker(GRU_XLA, [XLA]),
+        on_one_worker(GRU_XLA_BUCKETED, [XLA], slow=True),
     ],
 )
 def test_the_requested_kernel_is_the_one_that_ran(recipe, flags, ran, train_once):
@@ -358,7 +361,7 @@ def test_a_loaded_model_keeps_xla_on_or_off(recipe, flags, xla, train_once):
     assert load_model(train_once(recipe, flags).run.path).jit_compile is xla
 
 
-@pytest.mark.parametrize("quickest", choice.CHOICES)
+@pytest.mark.parametrize("quickest", mark_slow(choice.CHOICES, ["compiled", "keras"]))
 @pytest.mark.parametrize(
     "recipe",
     ["imdb_gru", pytest.param("imdb_bidirectional_lstm", marks=pytest.mark.slow)],
@@ -370,7 +373,9 @@ def test_auto_takes_the_quickest_and_it_runs(recipe, quickest, tmp_path, monkeyp
         return 0.1 if (compiled, xla) == wanted else 0.2
 
     monkeypatch.setattr(choice, "_time_layer", pretend)
-    run = train_reviews(recipe, tmp_path, "--epochs", "1", "--kernel", "auto")
+    # Batches of one size and length, so that each step is compiled once.
+    flags = ["--epochs", "1", "--kernel", "auto", "--batching", "fixed"]
+    run = train_reviews(recipe, tmp_path, *flags, *EQUAL_BATCHES)
     expected = choice.CHOICES[quickest]
     assert run.config["settings"].items() >= expected.items()
     record = json.loads((run.path / "kernels.json").read_text())
@@ -404,7 +409,7 @@ def test_compare_shows_that_kernels_differ(tmp_path, capsys):
             slow=True,
         ),
         on_one_worker(GRU_DROPOUT),
-        on_one_worker(("imdb_simple_rnn", ())),
+        on_one_worker(("imdb_simple_rnn", ()), slow=True),
     ],
 )
 def test_a_loaded_model_has_its_kernel_settings(recipe, flags, train_once):

@@ -146,6 +146,7 @@ def test_the_maximum_skips_masked_steps():
     assert np.array_equal(again(states, mask=mask), [[-2, 1], [0, -4]])
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("trained imdb-best")
 def test_a_process_without_recipes_loads_the_model(trained):
     load = "import sys, pathlib; from shared.inference.load_model import load_model; "

@@ -88,6 +88,7 @@ def test_the_bands_find_a_run_outside(changes):
     assert find_faults(row | changes) != []
 
 
+@pytest.mark.slow  # thirty epochs at the defaults; its stored losses are of two
 def test_one_seed_is_within_its_band(tmp_path):
     """`make bands` runs the others, and more seeds."""
     flags = ["--results-dir", str(tmp_path / "runs")]

@@ -23,12 +23,9 @@ from shared.runs.groups import expand_globs
 from tests.inference.forecasts import copy_run
 from tests.recipes.own_texts import train_texts
 from tests.recipes.own_writings import train_writer
-from tests.recipes.training_runs import train_reviews, train_series
+from tests.recipes.training_runs import TWO_EPOCHS, train_reviews, train_series
 
-pytestmark = [
-    pytest.mark.xdist_group("first contact"),
-    pytest.mark.usefixtures("undrawn"),
-]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +74,8 @@ def test_what_pip_says_is_shown_if_it_fails(tmp_path, capsys):
     assert "no-such-file-at-all.whl" in capsys.readouterr().err
 
 
-def test_nothing_is_said_where_nothing_is_to_do(tmp_path, capsys):
+def test_nothing_is_said_where_nothing_is_to_do(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("shared.commands.install.QUIET", 600)  # a slow machine says so
     (tmp_path / "r.txt").write_text("numpy\n")
     install(["-r", str(tmp_path / "r.txt")])
     assert capsys.readouterr().out == ""
@@ -93,16 +91,19 @@ def test_a_recipe_is_compared_with_one_of_its_family(recipe, sibling):
 
 
 @pytest.mark.parametrize(
-    ("train", "recipe", "flags", "use"),
+    ("train", "recipe", "use"),
     [
-        (train_texts, "text_gru", [], 'make predict RUN={path} TEXT="..."'),
-        (train_writer, "writer_gru", [], "make generate RUN={path}"),
-        (train_series, "sine_gru", [], "make predict RUN={path}"),
-        (train_series, "sum_gru", [], ""),
+        pytest.param(*case, marks=pytest.mark.xdist_group(case[1]))
+        for case in (
+            (train_texts, "text_gru", 'make predict RUN={path} TEXT="..."'),
+            (train_writer, "writer_gru", "make generate RUN={path}"),
+            (train_series, "sine_gru", "make predict RUN={path}"),
+            (train_series, "sum_gru", ""),
+        )
     ],
 )
-def test_a_run_ends_with_what_to_do_next(train, recipe, flags, use, shared_runs):
-    run = shared_runs.train(train, recipe, *flags).run
+def test_a_run_ends_with_what_to_do_next(train, recipe, use, shared_runs):
+    run = shared_runs.train(train, recipe, *TWO_EPOCHS).run
     lines = list_next_steps(run, run.path.parents[1])
     assert f"Curves:  {run.path / 'curves.png'}" in lines
     last = lines[-1].partition(":")[2].strip()
@@ -177,8 +178,9 @@ def test_slow_work_is_announced_and_quick_work_is_not(monkeypatch, capsys):
     assert said[:2] == ["slow", "  0 s so far"]
 
 
+@pytest.mark.xdist_group("sum_gru")
 def test_patterns_name_recipes_and_folders(shared_runs, tmp_path):
-    run = shared_runs.train(train_series, "sum_gru").run
+    run = shared_runs.train(train_series, "sum_gru", *TWO_EPOCHS).run
     copied = copy_run(run, tmp_path)
     root = copied.path.parents[1]
     assert expand_globs(["su*-gru"], root) == ["sum-gru"]

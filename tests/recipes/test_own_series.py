@@ -54,10 +54,10 @@ def read_csv(run, name):
 
 
 @pytest.mark.parametrize(
-    "recipe", mark_slow(RECIPES, [r for r in RECIPES if r != "series_lstm"])
+    "recipe", mark_slow(RECIPES, ["series_best", "series_encoder_decoder_gru"])
 )
 def test_a_table_with_all_kinds_of_columns_trains(recipe, tmp_path, request):
-    if recipe != "series_linear":  # the pictures are the same
+    if recipe != "series_best":  # the pictures are the same
         request.getfixturevalue("undrawn")
     flags = [*write_table(tmp_path, 2), "--series", "shop", "--target", "sales,visits",
              "--quantiles", "0.1,0.5,0.9"]  # fmt: skip

@@ -21,10 +21,10 @@ from tests.recipes.own_texts import (
     write_folder,
     write_table,
 )
-from tests.recipes.training_runs import load
+from tests.recipes.training_runs import TWO_EPOCHS, load
 
 pytestmark = [
-    pytest.mark.xdist_group("own texts"),
+    pytest.mark.xdist_group("text_gru"),
     pytest.mark.usefixtures("undrawn"),
 ]
 
@@ -39,7 +39,7 @@ FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras
 @pytest.fixture
 def table_run(shared_runs):
     """Return a function: recipe -> its run on the table of three classes."""
-    return lambda recipe: shared_runs.train(train_texts, recipe)
+    return lambda recipe: shared_runs.train(train_texts, recipe, *TWO_EPOCHS)
 
 
 def mark_slow(recipes):
@@ -106,7 +106,7 @@ def test_the_vocabulary_is_that_of_the_training_texts_alone(recipe, table_run):
 
 def test_the_same_seed_gives_the_same_history(table_run, tmp_path):
     first = table_run(QUICK).run
-    again = train_texts(QUICK, tmp_path)
+    again = train_texts(QUICK, tmp_path, *TWO_EPOCHS)
     columns = [name for name in first.history if name != "seconds"]
     assert {"loss", "macro_f1", "val_accuracy", "val_loss"} <= set(columns)
     for name in columns:
@@ -119,7 +119,7 @@ def test_another_seed_trains_on_other_texts_and_is_tested_on_the_same(
 ):
     """The labels of the rows are mixed, so their order shows which rows are tested."""
     first = table_run(QUICK).run
-    other = train_texts(QUICK, tmp_path, "--seed", "1")
+    other = train_texts(QUICK, tmp_path, *TWO_EPOCHS, "--seed", "1")
     stored = [read_predictions(run) for run in (first, other)]
     assert np.array_equal(stored[0]["targets"], stored[1]["targets"])
     assert not np.array_equal(stored[0]["predictions"], stored[1]["predictions"])
@@ -162,7 +162,7 @@ def test_a_test_file_is_tested_whole_and_its_copies_are_not_trained_on(
 ):
     rows = make_rows()
     test = write_table(tmp_path / "test.csv", [*make_rows(first=100), rows[0]])
-    run = train_texts("text_best", tmp_path, "--file",
+    run = train_texts(QUICK, tmp_path, "--file",
                       str(write_table(tmp_path / "reviews.csv", rows)),
                       "--test-file", str(test))  # fmt: skip
     assert (
@@ -194,7 +194,8 @@ def write_vectors(path):
 def test_text_best_starts_from_a_file_of_vectors(tmp_path, capsys):
     """The vectors are those of the file, scaled as those that are learnt would be."""
     path = write_vectors(tmp_path / "v.vec")
-    run = train_texts("text_best", tmp_path, "--vectors", str(path))
+    flags = ["--vectors", str(path), "--adversarial-epsilon", "0"]  # half the step
+    run = train_texts("text_best", tmp_path, *flags)
     tokens = read_vocabulary(run)
     expected = f"  vectors: {path} has 3 of {len(tokens)} tokens ("
     assert expected in capsys.readouterr().out

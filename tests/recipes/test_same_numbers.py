@@ -7,8 +7,9 @@ import pytest
 from tests.helpers import run_python
 from tests.recipes.numbers import FAMILIES, hash_numbers
 
-# Sparse updates of an embedding, products of many inputs, convolutions, compiled loops.
-FEW = ["imdb_simple_rnn", "weather_dense", "weather_conv1d_gru"]
+# Convolutions, sums over them, compiled loops. Sparse updates of an embedding:
+# tests/commands/test_processes.py.
+FEW = ["weather_conv1d_gru"]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,9 @@ from shared.data.writing.dataset import load_writing
 from shared.inference.load_model import load_model
 from shared.runs.reader import read_predictions
 from tests.recipes.own_writings import PLAY, SMALL, train_writer
-from tests.recipes.training_runs import load
+from tests.recipes.training_runs import TWO_EPOCHS, group, load
 
-pytestmark = [
-    pytest.mark.xdist_group("writers"),
-    pytest.mark.usefixtures("undrawn"),
-]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 RECIPES = ["writer_gru", "writer_lstm"]
 FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras",
@@ -28,10 +25,11 @@ FILES = {"config.json", "history.csv", "summary.json", "curves.png", "best.keras
 
 @pytest.fixture
 def writer_run(shared_runs):
-    return lambda recipe, *flags: shared_runs.train(train_writer, recipe, *flags)
+    """Return a function: recipe -> its run, which also has the stored losses."""
+    return lambda recipe: shared_runs.train(train_writer, recipe, *TWO_EPOCHS)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", group(RECIPES))
 def test_a_run_leaves_scores_and_samples(recipe, writer_run):
     shared = writer_run(recipe)
     run = shared.run
@@ -47,7 +45,7 @@ def test_a_run_leaves_scores_and_samples(recipe, writer_run):
     assert names[0] == "character frequencies" and names[2:] == ["xz", "bzip2"]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", group(RECIPES))
 def test_the_test_score_is_that_of_the_saved_model(recipe, writer_run):
     """Bits per character, computed here from the text and the model alone."""
     import_keras()
@@ -73,7 +71,7 @@ def test_an_unknown_character_costs_its_spelling(tmp_path):
     import_keras()
     text = PLAY[:-60] + "日本語" * 20
     (tmp_path / "play.txt").write_text(text)
-    run = train_writer("writer_gru", tmp_path)
+    run = train_writer("writer_gru", tmp_path, "--epochs", "1")
     data = load_writing(WritingConfig(file=tmp_path / "play.txt", steps=7), 3)
     stored = read_predictions(run)
     unknown = np.asarray(data.test.targets) == 2
@@ -84,10 +82,10 @@ def test_an_unknown_character_costs_its_spelling(tmp_path):
     assert test["test_bits_per_character"] == pytest.approx(bits, rel=1e-4)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", group(RECIPES))
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(recipe, tmp_path, writer_run):
-    again = train_writer(recipe, tmp_path)
+    again = train_writer(recipe, tmp_path, *TWO_EPOCHS)
     for name in ("samples.txt", "vocabulary.txt"):
         first = writer_run(recipe).run.path / name
         assert first.read_text() == (again.path / name).read_text()

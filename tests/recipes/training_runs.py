@@ -22,6 +22,8 @@ PUBLISHED = [
 # Five distinct odd sizes, so that a swapped axis fails.
 SMALL_REVIEWS = ["--units", "3", "--embedding-size", "5", "--length", "7",
                  "--vocabulary", "31"]  # fmt: skip
+TWO_EPOCHS = ("--epochs", "2")
+"""Flags of the runs with stored losses. Other tests read the same runs."""
 FEWER = {"imdb_best": ["--ensemble-size", "1", "--bigrams", "50"]}
 
 SINE = ["--points", "300", "--train-points", "90", "--validation-points", "70",

@@ -238,7 +238,12 @@ def keep_first_weights(monkeypatch):
 @pytest.mark.parametrize(
     ("train", "recipe", "flags"),
     [
-        (train_reviews, "imdb_gru_dropout", ["--data", "sample", "--limit", "40"]),
+        pytest.param(
+            train_reviews,
+            "imdb_gru_dropout",
+            ["--data", "sample", "--limit", "40"],
+            marks=pytest.mark.slow,
+        ),
         (train_series, "sum_gru", ["--seed", "7"]),
         (train_series, "weather_conv1d_gru", ["--skip-columns", "rho (g/m**3)"]),
     ],
@@ -282,6 +287,7 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_network_with_bigrams(tmp_path, undrawn):
     flags = ["--epochs", "1", "--batch-size", "20", "--ensemble-size", "1",
              "--adversarial-epsilon", "0"]  # fmt: skip

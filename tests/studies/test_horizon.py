@@ -263,6 +263,7 @@ def test_wrong_flags_are_one_line(flags, message, tmp_path, capsys):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_says_how_to_continue(tmp_path):
     """As a user would, in processes. An unfinished training is not counted."""
     flags = ["--tasks", "adding", "--cells", "gru", "--lags", "4"]

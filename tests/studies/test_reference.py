@@ -328,6 +328,7 @@ def small(monkeypatch, tmp_path):
         yield experiments
 
 
+@pytest.mark.slow
 def test_the_program_trains_publishes_and_resumes(small, tmp_path, capsys):
     places = ["--results-dir", str(tmp_path / "runs"), "--to", str(tmp_path / "to")]
     program.main(["--seeds", "1", *places])

@@ -17,7 +17,7 @@ from shared.core.errors import UserError
 from shared.core.flags import drop_flags
 from shared.runs.reader import find_runs
 from shared.sweeps.seeds import parse_seeds
-from shared.sweeps.workers import choose_threads
+from shared.sweeps.workers import Worker, choose_threads, run_workers
 from tests.helpers import start
 
 SMALL = ["--units", "3", "--train-windows", "64", "--validation-windows", "32",
@@ -57,25 +57,30 @@ def test_workers_share_the_cores(monkeypatch):
 
 
 def test_every_seed_gets_a_run_and_one_table_shows_them(tmp_path, capsys):
-    flags = ["--epochs", "2", "--seeds", "0-1,5", "--workers", "2"]
+    flags = ["--epochs", "2", "--seeds", "0,5", "--workers", "2"]
     train(*flags, "--results-dir", str(tmp_path))
     text, errors = capsys.readouterr()
     assert errors == ""
     runs = find_runs(tmp_path)
-    assert sorted(run.seed for run in runs) == [0, 1, 5]
+    assert sorted(run.seed for run in runs) == [0, 5]
     assert {run.state for run in runs} == {"finished"}
-    for seed in (0, 1, 5):
+    for seed in (0, 5):
         assert f"seed {seed}: epoch 2 of 2, loss" in text
     assert "mean ± standard deviation over n seeds" in text
-    threads = {run.seed: run.config["device"]["threads_asked"] for run in runs}
+    threads = {run.config["device"]["threads_asked"] for run in runs}
+    assert threads == {str(choose_threads(2))}
+    train("--epochs", "2", "--seed", "5", "--results-dir", str(tmp_path / "only"))
+    (one,) = find_runs(tmp_path / "only")
+    (among,) = [run for run in runs if run.seed == 5]
+    assert one.history["val_loss"] == among.history["val_loss"]
+
+
+def test_the_last_training_has_the_cores_that_would_be_idle():
+    code = "import sys; print(sys.argv[-1])"
+    workers = [Worker(seed, [sys.executable, "-c", code]) for seed in range(3)]
+    run_workers(workers, 2, None, lambda *_: None)
     shared, alone = str(choose_threads(2)), str(choose_threads(1))
-    assert threads == {0: shared, 1: shared, 5: alone}  # the last had all cores
-    for seed in (0, 5):  # the number of cores changes no score
-        folder = tmp_path / f"only {seed}"
-        train("--epochs", "2", "--seed", str(seed), "--results-dir", str(folder))
-        (one,) = find_runs(folder)
-        (among,) = [run for run in runs if run.seed == seed]
-        assert one.history["val_loss"] == among.history["val_loss"]
+    assert [worker.tail[-1] for worker in workers] == [shared, shared, alone]
 
 
 @pytest.mark.parametrize(
@@ -128,9 +133,11 @@ time.sleep(60)
 """
 PARENT = """
 import sys
+from shared.core.signals import kill_as_interrupt
 from shared.sweeps.workers import Worker, run_workers
 workers = [Worker(seed, [sys.executable, "-c", sys.argv[1]]) for seed in (0, 1)]
-run_workers(workers, 2, 1, lambda worker, line: print(line.strip(), flush=True))
+with kill_as_interrupt():
+    run_workers(workers, 2, 1, lambda worker, line: print(line.strip(), flush=True))
 """
 
 
@@ -143,13 +150,14 @@ def is_alive(process_id):
     return not stat.exists() or stat.read_text().split()[2] != "Z"
 
 
-def test_workers_end_when_their_parent_is_killed():
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_workers_end_with_their_parent(name):
     process = start(
         [sys.executable, "-c", PARENT, WORKER], stdout=subprocess.PIPE, text=True
     )
     workers = [int(process.stdout.readline().split()[-1]) for _ in range(2)]
     assert all(map(is_alive, workers))
-    process.kill()
+    os.kill(process.pid, getattr(signal, name))
     process.wait(60)
     for _ in range(200):
         if not any(map(is_alive, workers)):

@@ -17,6 +17,9 @@ from shared.sweeps.data_files import find_data_file, identify_data
 from shared.sweeps.trial import Trial, format_command
 from shared.sweeps.trials import TrialIndex
 from tests.helpers import PROJECT
+from tests.undrawn import leave_undrawn
+
+pytestmark = pytest.mark.xdist_group("trials")  # one process trains what they share
 
 SMALL = {"train_windows": 64, "validation_windows": 32, "test_windows": 32}
 CHANGES = SMALL | {"units": 3, "epochs": 1}
@@ -27,7 +30,8 @@ def trained(tmp_path_factory):
     """A folder with one run of sum-gru."""
     root = tmp_path_factory.mktemp("runs")
     flags = format_command("sum-gru", CHANGES | {"seed": 1}, root)[2:]
-    main(sum_gru.Config, sum_gru.run, flags)
+    with leave_undrawn():
+        main(sum_gru.Config, sum_gru.run, flags)
     return root
 
 

@@ -27,6 +27,9 @@ from shared.tasks.task import (
 )
 from shared.tasks.text_classification import TextClassification
 from tests.toy.train import toy_recipes, train_toy
+from tests.undrawn import leave_undrawn
+
+one_process = pytest.mark.xdist_group("tasks")  # it trains what the tests share
 
 EXAMPLES = [
     BinaryClassification(classes=("bad", "good")),
@@ -171,20 +174,22 @@ def test_the_standard_error_of_several_steps_counts_examples():
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     with toy_recipes():
-        runs = {
-            kind: [train_toy("toy_tasks", root, "--kind", kind)]
-            for kind in ("binary", "auc", "classes", "labels")
-        }
-        runs["labels of 6 steps"] = [
-            train_toy("toy_tasks", root, "--kind", "labels", "--steps", "6")
-        ]
-        runs["steps"] = [
-            train_toy("toy_tasks", root, "--kind", "steps", "--seed", str(seed))
-            for seed in range(5)
-        ]
+        with leave_undrawn():
+            runs = {
+                kind: [train_toy("toy_tasks", root, "--kind", kind)]
+                for kind in ("binary", "auc", "classes", "labels")
+            }
+            runs["labels of 6 steps"] = [
+                train_toy("toy_tasks", root, "--kind", "labels", "--steps", "6")
+            ]
+            runs["steps"] = [
+                train_toy("toy_tasks", root, "--kind", "steps", "--seed", str(seed))
+                for seed in range(5)
+            ]
         yield root, runs
 
 
+@one_process
 def test_a_forecast_of_three_steps_works_with_five_seeds(trained):
     _, runs = trained
     (group,) = group_runs(runs["steps"])
@@ -200,6 +205,7 @@ def test_a_forecast_of_three_steps_works_with_five_seeds(trained):
     assert names == {"curves", "error_by_step"}
 
 
+@one_process
 @pytest.mark.parametrize("kind", ["labels", "labels of 6 steps"])
 def test_labels_per_step_are_compared(trained, kind):
     _, runs = trained
@@ -210,6 +216,7 @@ def test_labels_per_step_are_compared(trained, kind):
     assert test.scores.mean() == pytest.approx(reached, abs=1e-6)
 
 
+@one_process
 def test_a_metric_of_ones_own_breaks_nothing(trained, capsys):
     root, runs = trained
     (run,) = runs["binary"]
@@ -224,6 +231,7 @@ def test_a_metric_of_ones_own_breaks_nothing(trained, capsys):
     assert "AUC" in page
 
 
+@one_process
 def test_auc_can_pick_the_epoch_and_gives_no_verdict(trained):
     _, runs = trained
     (run,) = runs["auc"]

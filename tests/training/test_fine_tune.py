@@ -10,6 +10,7 @@ from shared.training.fine_tune import _match_rows, _name_kind
 from tests.recipes.own_texts import make_rows as make_texts
 from tests.recipes.own_texts import read_vocabulary, train_texts, write_table
 from tests.toy.train import toy_recipes, train_toy
+from tests.undrawn import leave_undrawn
 
 FROZEN = ["--learning-rate", "1e-30"]  # the weights after an epoch are the first ones
 
@@ -55,6 +56,14 @@ def test_a_layer_that_does_not_fit_is_named(tmp_path, toys, capsys):
     assert child.config["started_from"]["left_out"] == {"output": reason}
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A run of toy-level; tests copy it."""
+    with toy_recipes(), leave_undrawn():
+        return train_toy("toy_level", tmp_path_factory.mktemp("source"))
+
+
+@pytest.mark.xdist_group("source of fine-tuning")
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -65,15 +74,13 @@ def test_a_layer_that_does_not_fit_is_named(tmp_path, toys, capsys):
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused(
-    flags, said, tmp_path, toys, capsys, monkeypatch
+    flags, said, source, tmp_path, toys, capsys, monkeypatch
 ):
     import shutil
 
-    run = train_toy("toy_level", tmp_path)
-    places = {"run": run.path}
-    for name in ("empty", "bad"):
-        places[name] = tmp_path / "toy-level" / name
-        shutil.copytree(run.path, places[name])
+    places = {n: tmp_path / "toy-level" / n for n in ("run", "empty", "bad")}
+    for place in places.values():
+        shutil.copytree(source.path, place)
     (places["empty"] / "best.keras").unlink()
     (places["bad"] / "best.keras").write_bytes(b"no model")
     flags = [flag.format(**places) for flag in flags]

@@ -7,8 +7,15 @@ import pytest
 
 from shared.inference.load_model import load_model
 from tests.recipes.training_runs import train_reviews, train_series
+from tests.undrawn import leave_undrawn
 
-PRECISIONS = ["float64", "mixed_bfloat16", "mixed_float16"]
+pytestmark = [
+    pytest.mark.xdist_group("precision"),  # one process trains what they share
+    pytest.mark.usefixtures("undrawn"),
+]
+
+slow = pytest.mark.slow
+PRECISIONS = ["float64", "mixed_float16", pytest.param("mixed_bfloat16", marks=slow)]
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +27,9 @@ def _usual_numbers():
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
-    return train_series("sum_gru", tmp_path_factory.mktemp("usual"), "--epochs", "2")
+    with leave_undrawn():
+        folder = tmp_path_factory.mktemp("usual")
+        return train_series("sum_gru", folder, "--epochs", "2")
 
 
 def test_the_users_keras_json_moves_no_number(usual, tmp_path):
@@ -61,7 +70,7 @@ def test_another_precision_is_used_recorded_and_saved(precision, usual, tmp_path
             "imdb_best",
             train_reviews,
             ["--ensemble-size", "2"],
-            marks=pytest.mark.slow,
+            marks=slow,
         ),
         ("weather_best", train_series, []),
     ],

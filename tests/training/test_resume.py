@@ -29,6 +29,8 @@ from tests.training.resuming import (
     try_case,
 )
 
+pytestmark = pytest.mark.xdist_group("resume")  # one process trains what they share
+
 # Batches of similar length, windows in a new order, a carried state, arrays.
 FAST = ["imdb-gru, dropout", "weather-gru"]
 ALWAYS = ["--checkpoint-every", "1"]
@@ -49,6 +51,7 @@ def test_every_recipe_has_a_case():
     assert len(CASES) > 60
 
 
+@pytest.mark.slow
 def test_another_order_of_windows_has_other_bits(tmp_path, undrawn, monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(feeding, "ITERATORS", 1)

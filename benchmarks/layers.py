@@ -10,7 +10,8 @@ how many times faster ours is than the best of the others, and which share of th
 processor's peak it reaches. The peak is a large product of NumPy (BLAS), measured in
 each turn, on as many cores.
 
-Writes results/benchmarks/layers.csv and .md, or layers_inference.*.
+Writes results/benchmarks/layers_512_bits.csv and .md, named by the vectors of the
+processor, or layers_inference_512_bits.*.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 
 from shared.core.environment import PROJECT, count_cores, describe_machine
 from shared.core.files import to_csv, write_text
+from shared.kernels.loop.vectors import count_bits
 
 RESULTS = PROJECT / "results" / "benchmarks"
 WORKER = PROJECT / "benchmarks" / "peers" / "layer.py"
@@ -74,7 +76,8 @@ def main() -> None:
                     print(json.dumps(rows[-1]), flush=True)
     for worker in workers.values():
         worker.close()
-    name = "layers_inference" if options.inference else "layers"
+    kind = "layers_inference" if options.inference else "layers"
+    name = f"{kind}_{count_bits()}_bits"
     write_text(options.to / f"{name}.csv", to_csv(rows))
     write_text(options.to / f"{name}.md", write_table(rows, options.inference))
 
@@ -212,8 +215,6 @@ def write_command() -> str:
 
 def read_processor() -> str:
     """Return the processor's name and its widest vectors."""
-    from shared.kernels.loop.vectors import count_bits
-
     name = platform.processor() or platform.machine()
     facts = Path("/proc/cpuinfo")
     if facts.exists():

@@ -9,6 +9,7 @@ the units. Only the last state leaves the layer.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
@@ -150,7 +151,8 @@ def main() -> None:
         library, functools.partial(run_tensorflow, library)
     )
     try:
-        build = start()
+        with contextlib.redirect_stdout(sys.stderr):  # the loop is compiled once
+            build = start()
     except ImportError:
         print("missing", flush=True)
         return

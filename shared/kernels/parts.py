@@ -22,6 +22,7 @@ from shared.kernels.loop import kinds
 FEW_ROWS = 8  # rows per call, at least: two tiles of a product
 ROWS = 16  # at most: enough for fast products, few enough for the cache
 WIDE, WIDE_ROWS = 128, 64  # above so many units: the weights exceed the cache
+SMALL = 1.5e7  # multiplications and additions; less is done sooner on one core
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays with another alignment
 
 
@@ -95,7 +96,8 @@ def read_batch(
             states.reshape(-1), past, saved,
         )  # fmt: skip
 
-    _map(read, _cut_rows(named["mask"], units))
+    parts = _cut_rows(named["mask"], units)
+    _map(read, parts, _count_work(loop, x, width))
     return [states, h, c, past, saved]
 
 
@@ -150,7 +152,8 @@ def go_back(loop: Loop, names: Sequence[str], *arrays: np.ndarray) -> list[np.nd
         )  # fmt: skip
         return sums
 
-    parts = _map(back, _cut_rows(named["mask"], units))
+    work = 2 * _count_work(loop, x, width)
+    parts = _map(back, _cut_rows(named["mask"], units), work)
     if not parts:
         parts = [[np.zeros(size * width, x.dtype) for size in sizes]]
     d_x_weights, d_h_weights, d_last_weights, d_bias = (
@@ -219,12 +222,21 @@ def _cut_rows(mask: np.ndarray, units: int) -> list[np.ndarray]:
     return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
-def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
+def _count_work(loop: Loop, x: np.ndarray, width: int) -> int:
+    """Return the multiplications and additions of the products of a forward pass."""
+    batch, steps, features = x.shape
+    _, gates, _, h_blocks = kinds.BLOCKS[loop.kind]
+    return 2 * batch * steps * width * (features * gates + width * h_blocks)
+
+
+def _map(work: Callable, parts: Sequence[np.ndarray], size: int) -> list:
     """Do the work on every part, on all cores, the longest part first.
 
     Args:
         work: Takes how many rows the earlier parts have, and the rows of the part.
         parts: From `_cut_rows`.
+        size: Multiplications and additions. Below `SMALL` one core does all the work:
+            to wake another one takes longer.
     """
     places = [0, *itertools.accumulate(len(part) for part in parts)]
     results: list[Any] = [None] * len(parts)
@@ -238,7 +250,7 @@ def _map(work: Callable, parts: Sequence[np.ndarray]) -> list:
                 return
             results[number] = work(places[number], parts[number])
 
-    threads = count_threads()
+    threads = count_threads() if size >= SMALL else 1
     helpers = [_pool(threads).submit(take) for _ in range(min(threads, len(parts)) - 1)]
     try:
         take()
@@ -258,5 +270,5 @@ def _allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return an array that TensorFlow uses without a copy."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from benchmarks import layers
+from shared.kernels.loop.vectors import count_bits
 
 
 def make_row(ratio, share):
@@ -35,6 +36,7 @@ def test_it_measures_ours_beside_keras(tmp_path, monkeypatch):
                "--to", str(tmp_path)]  # fmt: skip
     monkeypatch.setattr("sys.argv", command)
     layers.main()
-    (row,) = (tmp_path / "layers.csv").read_text().splitlines()[1:]
+    name = f"layers_{count_bits()}_bits"
+    (row,) = (tmp_path / f"{name}.csv").read_text().splitlines()[1:]
     assert row.startswith("GRU,4,6,8,")
-    assert "| GRU | 4 x 6 | 8 |" in (tmp_path / "layers.md").read_text()
+    assert "| GRU | 4 x 6 | 8 |" in (tmp_path / f"{name}.md").read_text()

@@ -213,8 +213,9 @@ def test_both_directions_and_a_stack_in_a_model():
     assert np.abs(model.predict(x, verbose=0) - theirs).max() < 1e-6
 
 
-def test_both_directions_train_in_parallel():
+def test_both_directions_train_in_parallel(monkeypatch):
     """TensorFlow may run the two calls at the same time."""
+    monkeypatch.setattr(parts, "SMALL", 0)
     x, y = draw("float32").numpy(), np.arange(BATCH) % 2
     losses = []
     for compile_them in (False, True):
@@ -231,7 +232,12 @@ def test_both_directions_train_in_parallel():
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_the_number_of_cores_changes_no_bit(monkeypatch):
+@pytest.mark.parametrize(("small", "helpers"), [(0, 2 * (0 + 1 + 2)), (1e12, 0)])
+def test_the_number_of_cores_changes_no_bit(monkeypatch, small, helpers):
+    """Small batches are read on one core, whatever the number of cores."""
+    monkeypatch.setattr(parts, "SMALL", small)
+    used, pool = [], parts._pool
+    monkeypatch.setattr(parts, "_pool", lambda count: used.append(1) or pool(count))
     x = draw("float32", 50, 30, FEATURES)
     layer = make_layer("GRU", "float32", x)
     use_compiled_loop(layer)
@@ -240,6 +246,7 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch):
         monkeypatch.setenv(THREADS, threads)
         found.append([a.numpy().tobytes() for a in differentiate(layer, x)])
     assert found[0] == found[1] == found[2]
+    assert len(used) == helpers
 
 
 def test_blas_has_one_core_in_every_run_of_a_process():

@@ -33,12 +33,14 @@ FAMILIES = {
 def hash_numbers(folder: Path, recipes: Sequence[str]) -> dict[str, str]:
     """Return a hash of the losses, scores and weights of each recipe."""
     from shared.inference.load_model import load_model
+    from shared.kernels import parts
     from tests.recipes.own_texts import train_texts
     from tests.recipes.own_writings import train_writer
     from tests.recipes.training_runs import train_reviews, train_series
 
     families = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
     hashes = {}
+    parts.SMALL = 0  # small batches too are shared among the cores
     for recipe in recipes:
         train = families.get(recipe.partition("_")[0], train_series)
         (folder / recipe).mkdir(parents=True)

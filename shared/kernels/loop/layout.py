@@ -97,7 +97,8 @@ def pack(weights: np.ndarray, parts: int = 1) -> np.ndarray:
 def pack_transposed(weights: np.ndarray, parts: int = 1) -> np.ndarray:
     """Return weights (inputs, columns), transposed and packed, flat.
 
-    The inputs are rounded up to whole vectors.
+    The inputs are rounded up to whole vectors. The transposed weights never stand in
+    memory as a whole: a long stride between neighbours would be several times slower.
 
     Args:
         weights: As `pack` takes them.
@@ -109,7 +110,12 @@ def pack_transposed(weights: np.ndarray, parts: int = 1) -> np.ndarray:
     if width > len(weights):
         more = np.zeros((width - len(weights), weights.shape[1]), weights.dtype)
         weights = np.concatenate([weights, more])
-    if parts == 1:
-        return pack(np.ascontiguousarray(weights.T))
-    blocks = np.split(weights, parts, axis=1)
-    return np.concatenate([pack(np.ascontiguousarray(block.T)) for block in blocks])
+    panel = 2 * count_bits() // (8 * weights.itemsize)
+    whole = width // panel * panel
+    pieces = []
+    for block in np.split(weights, parts, axis=1) if parts > 1 else [weights]:
+        panels = block[:whole].reshape(-1, panel, block.shape[1]).transpose(0, 2, 1)
+        pieces.append(panels.reshape(-1))
+        if whole < width:
+            pieces.append(block[whole:].T.reshape(-1))
+    return np.concatenate(pieces) if pieces[1:] else pieces[0]

@@ -1,7 +1,7 @@
 """Does a recurrent network help on top of a linear forecast?
 
 Odd GRUs of an ensemble learn what ridge regression leaves, and read the window in
-segments. Even ones start from the last season. Their mean is blended with ridge.
+segments. Even ones start as series-gru. Their mean is blended with ridge.
 
     make series-best ARGS="--file sales.csv --time date --target sales --horizon 24"
 

@@ -12,9 +12,14 @@ from shared.baselines.baseline import CHUNK, choose_windows
 from shared.data.series.dataset import SeriesSplits
 from shared.layers.forecasting import ForecastInputs
 
+MANY_WINDOWS = 1_000
+"""From so many training windows on, a network does better without the season. On
+validation: from 35 to 420 windows (four series) its error was 2 to 30 % lower with the
+season, from 1,200 to 8,500 (four others) level or up to 9 % higher."""
+
 
 def predict_start(
-    start: Literal["season", "latest"], read: ForecastInputs, data: SeriesSplits
+    start: Literal["auto", "season", "latest"], read: ForecastInputs, data: SeriesSplits
 ) -> keras.KerasTensor | None:
     """Return the changes from which a network starts; None: from the latest value.
 
@@ -23,7 +28,8 @@ def predict_start(
     shares are not trained. A window that is shorter than a season gives None.
 
     Args:
-        start: What the network corrects.
+        start: What the network corrects. auto: `season` below `MANY_WINDOWS` training
+            windows, otherwise `latest`.
         read: From `build_inputs`.
         data: Its training part gives the shares: see `find_shares`.
 
@@ -31,6 +37,8 @@ def predict_start(
         (batch, horizon, num_targets, 1), in units of the typical change.
     """
     layout = data.layout
+    if start == "auto":
+        start = "season" if len(data.train) < MANY_WINDOWS else "latest"
     if start == "latest" or not 1 < layout.season <= layout.lookback:
         return None
     first, targets = layout.lookback - layout.season, len(layout.target)

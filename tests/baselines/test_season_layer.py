@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from shared.baselines import season_layer
 from shared.baselines.season_layer import find_shares, predict_start
 from shared.data.series.dataset import SeriesConfig, load_series
 from shared.layers.forecasting import (
@@ -108,6 +109,18 @@ def test_without_a_season_in_the_window_it_starts_from_the_latest_value(
     latest = data.values[data.test.inputs.last][:, None]
     found = forecast_untrained(data, start)
     assert found == pytest.approx(np.repeat(latest, 3, axis=1), rel=1e-5)
+
+
+@pytest.mark.parametrize(("more", "start"), [(1, "season"), (0, "latest")])
+def test_auto_takes_the_season_where_the_windows_are_few(
+    load, monkeypatch, more, start
+):
+    data = load()
+    monkeypatch.setattr(season_layer, "MANY_WINDOWS", len(data.train) + more)
+    found = forecast_untrained(data, "auto")
+    assert (found == forecast_untrained(data, start)).all()
+    other = {"season": "latest", "latest": "season"}[start]
+    assert (found != forecast_untrained(data, other)).any()
 
 
 def test_a_column_without_swings_has_the_share_zero(tmp_path):

@@ -75,9 +75,10 @@ class SeriesConfig:
     scaling: Annotated[Literal["window", "training"], Role.MODEL] = "window"
     """Scale of the targets that the network reads. window: each window is divided by
     its own mean difference. training: all are divided by that of the training part."""
-    start: Annotated[Literal["season", "latest"], Role.MODEL] = "season"
+    start: Annotated[Literal["auto", "season", "latest"], Role.MODEL] = "auto"
     """What the network corrects. season: a share of the last season, found by least
-    squares. latest: the latest value, as where a window is shorter than a season."""
+    squares. latest: the latest value, as where a window is shorter than a season. auto:
+    season below 1,000 training windows; a network with more learns its own."""
     loss: Annotated[Literal["mae", "mse"], Role.TRAINING] = "mae"
     """Loss of a network without quantiles: absolute or squared error."""
     time_format: Annotated[str | None, Role.SOURCE] = None

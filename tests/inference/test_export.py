@@ -282,14 +282,16 @@ def test_a_search_finds_what_a_hash_table_finds():
     assert use_plain_lookups(model).predict(codes, verbose=0).tolist() == expected
 
 
+@pytest.mark.parametrize("first", [0, 3])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_a_search_gives_the_probabilities_of_the_n_grams(classes, tmp_path):
+def test_a_search_gives_the_probabilities_of_the_n_grams(classes, first, tmp_path):
     ids = keras.Input((None,), dtype="int32")
-    ngrams = NgramModel(base=12, longest=2, num_ngrams=5, num_models=classes)
+    ngrams = NgramModel(12, longest=2, num_ngrams=7, num_models=classes, first=first)
     model = keras.Model(ids, ngrams(ids))
     # Tokens 4 and 5, and the pairs 4 5, 5 4 and 7 7; a code has ids plus one as digits.
-    codes = [5, 6, 5 * 12 + 6, 6 * 12 + 5, 8 * 12 + 8]
-    ngrams.set_model(codes, draw(5, classes), draw(classes, seed=1))
+    # Among the first tokens: 7 7 and 5.
+    codes = [-8 * 12 - 8, -6, 5, 6, 5 * 12 + 6, 6 * 12 + 5, 8 * 12 + 8]
+    ngrams.set_model(codes, draw(7, classes), draw(classes, seed=1))
     texts = np.array([[0, 1, 4, 5, 4, 5], [1, 7, 7, 2, 9, 4], [0, 0, 0, 0, 0, 1]])
     compare(model, texts.astype("int32"), use_plain_lookups)
     compare(model, texts.astype("int32"), use_keras_lookups)

@@ -302,6 +302,22 @@ def test_a_search_gives_the_probabilities_of_the_n_grams(classes, first, tmp_pat
     compare(model, texts.astype("int32"), lambda _: loaded)
 
 
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_format_knows_the_first_tokens(name, tmp_path):
+    ids = keras.Input((6,), dtype="int32")
+    ngrams = NgramModel(12, longest=2, num_ngrams=2, num_models=3, first=2)
+    model = keras.Model(ids, ngrams(ids))
+    ngrams.set_model([-6, -5], 5 * draw(2, 3), draw(3, seed=1))  # tokens 5 and 4
+    texts = np.array([[0, 1, 4, 5, 7, 7], [1, 7, 7, 5, 4, 4]], np.int32)
+    expected = model.predict(texts, verbose=0)
+    assert np.abs(expected[0] - expected[1]).max() > 0.1  # none in the second text
+    plain = use_keras_lookups if name == "keras" else use_plain_lookups
+    path = tmp_path / formats.FORMATS[name].file
+    formats.write(name, plain(model), path, "none")
+    found = formats.FORMATS[name].load(path)([texts])
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_decoder_and_carried_states_become_plain():
     inputs = keras.Input((7, 2))
     states = CarryState(layers.LSTM(3, return_sequences=True, return_state=True), 4)

@@ -70,6 +70,7 @@ class LinearModel:
         biases: float32, (num_models,).
         base: Of the codes.
         longest: Tokens of the longest n-grams.
+        first: N-grams of so many first tokens have a second weight.
     """
 
     known: np.ndarray
@@ -77,6 +78,7 @@ class LinearModel:
     biases: np.ndarray
     base: int
     longest: int
+    first: int
 
     def predict(self, marks: csr_matrix) -> np.ndarray:
         """Return probabilities of the classes, (num_texts, num_classes).
@@ -94,7 +96,7 @@ class LinearModel:
 def linear_baseline(data: TextSplits) -> Baseline:
     """Score the linear model of `fit_ngrams`."""
     model = fit_ngrams(data)
-    features = NgramFeatures(model.base, model.longest, model.known)
+    features = NgramFeatures(model.base, model.longest, model.known, model.first)
     longest = model.longest
     what = "uni- and bigrams" if longest == 2 else f"1- to {longest}-grams"
     return make_baseline(
@@ -104,7 +106,7 @@ def linear_baseline(data: TextSplits) -> Baseline:
     )
 
 
-def fit_ngrams(data: TextSplits) -> LinearModel:
+def fit_ngrams(data: TextSplits, firsts: tuple[int, ...] = (0,)) -> LinearModel:
     """Fit logistic regressions on n-grams, one for each class against the others.
 
     A text is the set of its n-grams: of one and two words, or of one to four
@@ -115,40 +117,54 @@ def fit_ngrams(data: TextSplits) -> LinearModel:
 
     Args:
         data: From `load_text`. The test part is not read.
+        firsts: N-grams of so many first tokens count once more, with a second weight.
+            Of several numbers, the validation part chooses one, as it does the penalty.
     """
     longest = LONGEST[data.tokenizer.tokens]
     base = data.vocabulary.size + 1
-    name = f"baselines/ngrams-{_hash(data)}.npz"
+    which = "-first-".join(["", *map(str, firsts)])
+    name = f"baselines/ngrams-{_hash(data)}{which}.npz"
     stored = read_cached(name, lambda arrays: arrays)
     if stored is None:
         print("Fitting the linear model of this split (once, then cached)", flush=True)
-        stored = _fit_all(data, base, longest)
+        stored = _fit_all(data, base, longest, firsts)
         write_cached(name, stored)
-    return LinearModel(**stored, base=base, longest=longest)
+    return _build(stored, base, longest)
 
 
-def _fit_all(data: TextSplits, base: int, longest: int) -> dict[str, np.ndarray]:
-    """Return the fields of the model whose penalty is best on the validation part."""
-    features = NgramFeatures(base, longest)
-    features.known = np.unique(features.list(data.train)[0])
-    train, validation = features.mark(data.train), features.mark(data.validation)
-    numbers = np.arange(len(data.task.classes))
+def _fit_all(
+    data: TextSplits, base: int, longest: int, firsts: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Return the fields of the model that is best on the validation part."""
+    numbers = _list_models(np.arange(len(data.task.classes)))
     chosen: tuple[float, dict[str, np.ndarray]] | None = None
-    for penalty in INVERSE_PENALTIES:
-        columns = [_fit(train, data, k, penalty) for k in _list_models(numbers)]
-        fields = {
-            "known": features.known,
-            "weights": np.stack([weights for weights, _ in columns], 1),
-            "biases": np.array([bias for _, bias in columns]),
-        }
-        model = LinearModel(**fields, base=base, longest=longest)
-        loss = data.task.summarise(
-            "cross_entropy", data.validation.targets, model.predict(validation)
-        )
-        if chosen is None or loss < chosen[0]:
-            chosen = loss, fields
+    for first in firsts:
+        features = NgramFeatures(base, longest, first=first)
+        features.known = np.unique(features.list(data.train)[0])
+        train, validation = features.mark(data.train), features.mark(data.validation)
+        for penalty in INVERSE_PENALTIES:
+            columns = [_fit(train, data, k, penalty) for k in numbers]
+            fields = {
+                "known": features.known,
+                "weights": np.stack([weights for weights, _ in columns], 1),
+                "biases": np.array([bias for _, bias in columns]),
+                "first": np.array(first),
+            }
+            model = _build(fields, base, longest)
+            loss = data.task.summarise(
+                "cross_entropy", data.validation.targets, model.predict(validation)
+            )
+            if chosen is None or loss < chosen[0]:
+                chosen = loss, fields
     found = chosen[1]
-    return {k: v if k == "known" else v.astype(np.float32) for k, v in found.items()}
+    for name in ("weights", "biases"):
+        found[name] = found[name].astype(np.float32)
+    return found
+
+
+def _build(fields: dict[str, np.ndarray], base: int, longest: int) -> LinearModel:
+    first = int(fields["first"])
+    return LinearModel(**fields | {"first": first}, base=base, longest=longest)
 
 
 class NgramFeatures:
@@ -158,16 +174,24 @@ class NgramFeatures:
         known: int64, (num_ngrams,), increasing: codes of the n-grams that count.
     """
 
-    def __init__(self, base: int, longest: int, known: np.ndarray | None = None):
+    def __init__(
+        self,
+        base: int,
+        longest: int,
+        known: np.ndarray | None = None,
+        first: int = 0,
+    ):
         """Keep the n-grams that count.
 
         Args:
             base: The code of an n-gram is a number with its ids plus one as digits.
             longest: Tokens of the longest n-grams.
             known: Codes, increasing; None: none yet.
+            first: N-grams of so many first tokens count once more, by minus their code.
         """
         self._base = base
         self._longest = longest
+        self._first = first
         self.known = np.empty(0, np.int64) if known is None else known
 
     def mark(self, part: Examples) -> csr_matrix:
@@ -194,13 +218,15 @@ class NgramFeatures:
         ids = part.inputs
         texts, steps = np.nonzero((ids != PAD) & (ids != START))
         tokens = ids[texts, steps].astype(np.int64) + 1
-        codes, owners = [tokens], [texts]
+        is_first = np.arange(len(texts)) - np.searchsorted(texts, texts) < self._first
+        codes, owners = [tokens, -tokens[is_first]], [texts, texts[is_first]]
         code = tokens
         for n in range(1, self._longest):
             inside = (texts[n:] == texts[:-n]) & (steps[n:] - steps[:-n] == n)
             code = code[: len(tokens) - n] * self._base + tokens[n:]
-            codes.append(code[inside])
-            owners.append(texts[n:][inside])
+            marked = inside & is_first[n:]
+            codes += [code[inside], -code[marked]]
+            owners += [texts[n:][inside], texts[n:][marked]]
         return np.concatenate(codes), np.concatenate(owners)
 
 

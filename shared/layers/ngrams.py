@@ -14,9 +14,9 @@ from shared.data.padding import START
 class NgramModel(keras.Layer):
     """Reads token ids (batch, steps), returns probabilities of the classes.
 
-    A text is the set of its n-grams. Each has a weight for each class, and a logistic
-    function makes shares of their sums. `set_model` sets the weights; no gradient
-    changes them.
+    A text is the set of its n-grams. Each has a weight for each class, and a second one
+    among the first tokens of a text. A logistic function makes shares of their sums.
+    `set_model` sets the weights; no gradient changes them.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class NgramModel(keras.Layer):
         longest: int,
         num_ngrams: int,
         num_models: int,
+        first: int = 0,
         **arguments: Any,
     ) -> None:
         """Keep the sizes.
@@ -34,11 +35,13 @@ class NgramModel(keras.Layer):
             longest: Tokens of the longest n-grams.
             num_ngrams: N-grams with a weight.
             num_models: Classes; 1 where there are two of them.
+            first: N-grams of so many first tokens count once more, by minus their code.
             **arguments: Those of every Keras layer.
         """
         super().__init__(**{"trainable": False} | arguments)
         self.base, self.longest = base, longest
         self.num_ngrams, self.num_models = num_ngrams, num_models
+        self.first = first
 
     def build(self, input_shape: tuple) -> None:
         """Create the weights, all zeros."""
@@ -63,16 +66,28 @@ class NgramModel(keras.Layer):
         ids = ops.cast(ids, "int64")
         tokens, real = ids + 1, ids > START
         code, inside = tokens, real
+        is_first = self.mark_first(real)
         sums = ops.zeros_like(self.biases)
         for n in range(self.longest):
             if n:
                 code = code[:, :-1] * self.base + tokens[:, n:]
                 inside = ops.logical_and(inside[:, :-1], real[:, n:])
             sums = sums + self._add_up(ops.where(inside, code, -1))
+            if self.first:
+                marked = ops.logical_and(inside, is_first[:, n:])
+                sums = sums + self._add_up(ops.where(marked, -code, -1))
         shares = ops.sigmoid(sums + self.biases)
         if self.num_models == 1:
             return ops.concatenate([1 - shares, shares], axis=1)
         return shares / ops.sum(shares, axis=1, keepdims=True)
+
+    def mark_first(self, real: Any) -> Any:
+        """Return which tokens are among the first ones.
+
+        Args:
+            real: Which steps hold a token, (batch, steps).
+        """
+        return ops.cumsum(ops.cast(real, "int32"), axis=1) <= self.first
 
     def _add_up(self, codes: Any) -> Any:
         """Return the sum of the weights of all different codes of each text."""
@@ -91,5 +106,5 @@ class NgramModel(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what Keras needs to build the layer again."""
-        sizes = ("base", "longest", "num_ngrams", "num_models")
+        sizes = ("base", "longest", "num_ngrams", "num_models", "first")
         return super().get_config() | {name: getattr(self, name) for name in sizes}

@@ -24,6 +24,19 @@ def test_ngrams_stay_within_a_text_and_skip_padding_and_start():
     assert other.sum() == 1  # only 4 is known; 4-4, 2 and 4-2 are not
 
 
+def test_ngrams_of_the_first_tokens_count_once_more():
+    texts = np.array([[0, 1, 4, 5, 5, 4], [4, 5, 4, 5, 0, 0]], np.int32)
+    features = NgramFeatures(base=7, longest=2, first=2)
+    codes, owners = features.list(Examples(texts, np.zeros(2)))
+    # 4, 5 and 4-5, each id plus one, begin both texts.
+    for text in (0, 1):
+        found = codes[owners == text]
+        assert sorted(found[found < 0]) == [-(5 * 7 + 6), -6, -5]
+        plain = NgramFeatures(base=7, longest=2)
+        only = plain.list(Examples(texts[text : text + 1], np.zeros(1)))[0]
+        assert sorted(found[found > 0]) == sorted(only)
+
+
 def test_macro_f1_is_that_of_scikit_learn():
     random = np.random.default_rng(0)
     targets = random.integers(0, 4, 200)

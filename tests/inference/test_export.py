@@ -302,14 +302,16 @@ def test_a_search_finds_what_a_hash_table_finds():
     assert use_plain_lookups(model).predict(codes, verbose=0).tolist() == expected
 
 
+@pytest.mark.parametrize("first", [0, 3])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_a_search_gives_the_probabilities_of_the_n_grams(classes, tmp_path):
+def test_a_search_gives_the_probabilities_of_the_n_grams(classes, first, tmp_path):
     ids = keras.Input((None,), dtype="int32")
-    ngrams = NgramModel(base=12, longest=2, num_ngrams=5, num_models=classes)
+    ngrams = NgramModel(12, longest=2, num_ngrams=7, num_models=classes, first=first)
     model = keras.Model(ids, ngrams(ids))
     # Tokens 4 and 5, and the pairs 4 5, 5 4 and 7 7; a code has ids plus one as digits.
-    codes = [5, 6, 5 * 12 + 6, 6 * 12 + 5, 8 * 12 + 8]
-    ngrams.set_model(codes, draw(5, classes), draw(classes, seed=1))
+    # Among the first tokens: 7 7 and 5.
+    codes = [-8 * 12 - 8, -6, 5, 6, 5 * 12 + 6, 6 * 12 + 5, 8 * 12 + 8]
+    ngrams.set_model(codes, draw(7, classes), draw(classes, seed=1))
     texts = np.array([[0, 1, 4, 5, 4, 5], [1, 7, 7, 2, 9, 4], [0, 0, 0, 0, 0, 1]])
     compare(model, texts.astype("int32"), use_plain_lookups)
     compare(model, texts.astype("int32"), use_keras_lookups)
@@ -318,6 +320,22 @@ def test_a_search_gives_the_probabilities_of_the_n_grams(classes, tmp_path):
     plain.save(tmp_path / "plain.keras")
     loaded = keras.saving.load_model(tmp_path / "plain.keras", safe_mode=True)
     compare(model, texts.astype("int32"), lambda _: loaded)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_format_knows_the_first_tokens(name, tmp_path):
+    ids = keras.Input((6,), dtype="int32")
+    ngrams = NgramModel(12, longest=2, num_ngrams=2, num_models=3, first=2)
+    model = keras.Model(ids, ngrams(ids))
+    ngrams.set_model([-6, -5], 5 * draw(2, 3), draw(3, seed=1))  # tokens 5 and 4
+    texts = np.array([[0, 1, 4, 5, 7, 7], [1, 7, 7, 5, 4, 4]], np.int32)
+    expected = model.predict(texts, verbose=0)
+    assert np.abs(expected[0] - expected[1]).max() > 0.1  # none in the second text
+    plain = use_keras_lookups if name == "keras" else use_plain_lookups
+    path = tmp_path / formats.FORMATS[name].file
+    formats.write(name, plain(model), path, "none")
+    found = formats.FORMATS[name].load(path)([texts])
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_decoder_and_carried_states_become_plain():

@@ -1,9 +1,9 @@
-"""The linear model of n-grams as a layer: the same as the baseline."""
+"""The linear model of n-grams as a layer: the same as without Keras."""
 
 import numpy as np
 import pytest
 
-from shared.baselines.ngrams import text_baselines
+from shared.baselines.ngrams import NgramFeatures, fit_ngrams, text_baselines
 from shared.core.backend import import_keras
 from shared.data.text.config import TextConfig
 from shared.data.text.dataset import load_text
@@ -12,28 +12,34 @@ from shared.data.text.dataset import load_text
 @pytest.mark.parametrize("tokens", ["words", "characters"])
 @pytest.mark.parametrize("padding", ["left", "right"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_layer_predicts_as_the_baseline(tmp_path, tokens, padding, classes):
+def test_the_layer_predicts_as_the_linear_model(tmp_path, tokens, padding, classes):
     import_keras()
     import keras
 
-    from shared.baselines.ngram_layer import predict_ngrams
+    from shared.baselines.ngram_layer import FIRSTS, predict_ngrams
     from shared.layers.ngrams import NgramModel
 
     random = np.random.default_rng(0)
+    names = ["red", "green", "blue"][:classes]
     rows = ["text,label"]
     for k in range(90):
-        label = ("red", "green", "blue")[k % classes]
-        words = random.choice(["so", "so so", "it", "is", "a", label[:2]], 6)
-        rows.append(f"{k} {' '.join(words)},{label}")
+        label = names[k % classes]
+        later = random.permutation(names)  # only the first word tells the class
+        words = [f"{word} {random.choice(['is', 'so'])}" for word in (label, *later)]
+        rows.append(f"{' '.join(words)} {k},{label}")
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
     config = TextConfig(file=tmp_path / "t.csv", tokens=tokens, padding=padding)
     data = load_text(config, 0)
     ids = keras.Input((None,), dtype="int32")
     model = keras.Model(ids, predict_ngrams(ids, data))
-    _, linear = text_baselines(data)
+    plain = fit_ngrams(data, FIRSTS)
+    features = NgramFeatures(plain.base, plain.longest, plain.known, plain.first)
     found = model.predict(data.test.inputs, verbose=0)
-    assert found == pytest.approx(linear.predictions, abs=1e-5)
-    assert found.std() > 0
+    assert found == pytest.approx(plain.predict(features.mark(data.test)), abs=1e-5)
+    assert plain.first > 0
+    right = found.argmax(axis=1) == data.test.targets
+    _, baseline = text_baselines(data)  # does not know which n-grams come first
+    assert right.mean() > baseline.test["accuracy"]
     model.save(tmp_path / "m.keras")
     own = {"NgramModel": NgramModel}
     again = keras.saving.load_model(tmp_path / "m.keras", custom_objects=own)

@@ -122,12 +122,16 @@ class _Ngrams(keras.Layer):
         ids = ops.cast(ids, "int64")
         tokens, real = ids + 1, ids > START
         code, inside = tokens, real
+        is_first = inner.mark_first(real)
         sums = 0.0
         for n in range(inner.longest):
             if n:
                 code = code[:, :-1] * inner.base + tokens[:, n:]
                 inside = ops.logical_and(inside[:, :-1], real[:, n:])
             sums = sums + self._add_up(code, inside)
+            if inner.first:
+                marked = ops.logical_and(inside, is_first[:, n:])
+                sums = sums + self._add_up(-code, marked)
         shares = ops.sigmoid(sums + self._biases)
         if inner.num_models == 1:
             return ops.concatenate([1 - shares, shares], axis=1)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from shared.core.backend import limit_threads
 from tests.undrawn import leave_undrawn
@@ -40,12 +41,13 @@ def hash_numbers(folder: Path, recipes: Sequence[str]) -> dict[str, str]:
 
     families = {"imdb": train_reviews, "text": train_texts, "writer": train_writer}
     hashes = {}
-    parts.SMALL = 0  # small batches too are shared among the cores
     for recipe in recipes:
         train = families.get(recipe.partition("_")[0], train_series)
         (folder / recipe).mkdir(parents=True)
-        run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32",
-                    *FAMILIES[recipe])  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parts, "SMALL", 0)  # small batches too are shared among cores
+            run = train(recipe, folder / recipe, "--epochs", "2", "--units", "32",
+                        *FAMILIES[recipe])  # fmt: skip
         history = {name: run.history[name] for name in run.history if name != "seconds"}
         digest = hashlib.sha256(json.dumps([history, run.summary["test"]]).encode())
         for weight in load_model(run.path).get_weights():

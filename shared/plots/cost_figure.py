@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
+from shared.plots.colours import recipe_colour
+from shared.plots.comparison_plan import rate_group
 from shared.plots.labels import count_seeds, label_groups, style_groups
 from shared.plots.outliers import (
     add_mark,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 FRONT = "#999999"
 SPREAD = 3  # an axis of costs is logarithmic above this ratio
+MOST_NAMED = 12
+"""Groups with a name of their own; the others are small points."""
 HEIGHT, WIDTH = 2.6, 8.6  # inches of a panel and of the picture
 LEGEND_WIDTH, TITLE_WIDTH = 50, 122  # characters of a line
 NOTE = (
@@ -59,14 +63,16 @@ def draw_cost(groups: Sequence[Group]) -> Figure:
 
     Points of efficient groups are filled and joined, the others are hollow. Lines
     through a point show the range of its seeds. A group far worse than the others is
-    marked at the lower or upper border.
+    marked at the lower or upper border. With more than twelve groups on a data set,
+    twelve have a name, and the others are small points in the colour of their recipe.
 
     Args:
         groups: At least one.
     """
     names = list(dict.fromkeys(group.data for group in groups))
     blocks = [[group for group in groups if group.data == name] for name in names]
-    heights = [HEIGHT + measure_legend(["\n"] * len(b), "\n\n\n") for b in blocks]
+    entries = [["\n"] * min(len(block), MOST_NAMED) for block in blocks]
+    heights = [HEIGHT + measure_legend(lines, "\n\n\n") for lines in entries]
     figure, parts = make_page(heights, WIDTH)
     for part, block in zip(parts, blocks, strict=True):
         _draw_block(part, block)
@@ -77,27 +83,36 @@ def _draw_block(part: SubFigure, groups: Sequence[Group]) -> None:
     score = groups[0].runs[0].score
     title = format_title(score.metric, score.unit)
     title = f"Test {title[0].lower()}{title[1:]} on {groups[0].data}"
-    styles = style_groups(groups)
-    labels, shared = label_groups(groups)
+    named = _choose_named(groups)
+    styles = style_groups(named)
+    labels, shared = label_groups(named)
     axes = part.subplots(1, len(COSTS), squeeze=False)[0]
     notes: list[str] = []
-    seeds, counts = count_seeds(groups)
+    seeds, counts = count_seeds(named)
     labels = [label + count for label, count in zip(labels, counts, strict=True)]
     for axis, (cost, label) in zip(axes, COSTS.items(), strict=True):
         shown = list_comparable(groups, cost)
-        _draw_groups(axis, groups, shown, cost, styles)
+        front = find_front(groups, cost)
+        _draw_front(axis, front, cost)
+        _draw_others(axis, [g for g in shown if g not in named], cost)
+        _draw_named(axis, named, styles, shown, front, cost)
         if not shown:
             axis.text(0.5, 0.5, "unknown, or not on one machine", ha="center",
                       transform=axis.transAxes, fontsize=9)  # fmt: skip
         else:
             _set_scores(axis, shown)
             _set_costs(axis, shown, cost)
-            notes += _mark(axis, groups, shown, cost, styles, labels)
+            notes += _mark(axis, named, shown, cost, styles, labels)
         finish_page_panel(axis, label, label, len(COSTS))
         axis.set_title("")
         axis.tick_params(labelsize=9)
     part.suptitle(plain_text(title), fontsize=10)
     lines = [NOTE]
+    if len(named) < len(groups):
+        lines.append(
+            f"{len(named)} of {len(groups)} groups have a name: the best of each "
+            "recipe on validation, then the efficient ones; small points: the others"
+        )
     if seeds > 1:
         lines.append(f"point: mean of {seeds} seeds, lines: their range")
     if shared:
@@ -110,19 +125,53 @@ def _draw_block(part: SubFigure, groups: Sequence[Group]) -> None:
     add_page_legend(part, _list_handles(styles, labels), plain_text(text))
 
 
-def _draw_groups(
-    axis: Axes,
-    groups: Sequence[Group],
-    shown: Sequence[Group],
-    cost: str,
-    styles: Sequence[LineStyle],
-) -> None:
-    front = find_front(groups, cost)
+def _choose_named(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups with a name: all if they are few.
+
+    Otherwise the best one of each recipe comes first, then the efficient ones, then the
+    best of the others.
+    """
+    if len(groups) <= MOST_NAMED:
+        return list(groups)
+    best = sorted(groups, key=rate_group, reverse=True)
+    of_recipe = {group.runs[0].recipe: group for group in reversed(best)}
+    fronts = {group.label for cost in COSTS for group in find_front(groups, cost)}
+    efficient = [group for group in best if group.label in fronts]
+    first = sorted(of_recipe.values(), key=rate_group, reverse=True)
+    names = dict.fromkeys(group.label for group in [*first, *efficient, *best])
+    chosen = [*names][:MOST_NAMED]
+    return [group for group in groups if group.label in chosen]
+
+
+def _draw_front(axis: Axes, front: Sequence[Group], cost: str) -> None:
     axis.plot(
         [find_cost(group, cost) for group in front],
         [find_score(group) for group in front],
         "-", color=FRONT, lw=1.2, zorder=1,
     )  # fmt: skip
+
+
+def _draw_others(axis: Axes, groups: Sequence[Group], cost: str) -> None:
+    """Draw groups without a name: a small point each, all of a recipe at once."""
+    for recipe in dict.fromkeys(group.runs[0].recipe for group in groups):
+        shown = [group for group in groups if group.runs[0].recipe == recipe]
+        axis.plot(
+            [find_cost(group, cost) for group in shown],
+            [find_score(group) for group in shown],
+            ls="none", marker=".", ms=3.5, color=recipe_colour(recipe), alpha=0.5,
+            zorder=1,
+        )  # fmt: skip
+
+
+def _draw_named(
+    axis: Axes,
+    groups: Sequence[Group],
+    styles: Sequence[LineStyle],
+    shown: Sequence[Group],
+    front: Sequence[Group],
+    cost: str,
+) -> None:
+    """Draw groups with a name: a marker each, and the range of the seeds."""
     for k, (group, style) in enumerate(zip(groups, styles, strict=True)):
         if group not in shown:
             continue

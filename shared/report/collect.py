@@ -28,7 +28,7 @@ from shared.runs.groups import (
     keep_newest,
 )
 from shared.runs.lineage import find_counted
-from shared.runs.reader import Run, scan_runs
+from shared.runs.reader import Found, Run, scan_runs
 from shared.runs.terminal import (
     describe_leak_check,
     list_better_baselines,
@@ -38,8 +38,15 @@ DIGITS = 5  # of a curve; no screen shows more
 RUN_COLUMNS = ("seed", "best_epoch", "best_val", "last_val", "test_best", "test_last")
 
 
+def scan_folders(folders: Mapping[str, Path]) -> dict[str, Found]:
+    """Return what each folder of runs holds, by its source."""
+    return {source: scan_runs(folder) for source, folder in folders.items()}
+
+
 def find_groups(
-    folders: Mapping[str, Path], most: int | None = None
+    folders: Mapping[str, Path],
+    most: int | None = None,
+    scanned: Mapping[str, Found] | None = None,
 ) -> tuple[list[tuple[str, Group]], list[str]]:
     """Return all groups of runs with their source.
 
@@ -49,6 +56,7 @@ def find_groups(
     Args:
         folders: Source (`own` or `reference`) -> folder of all its runs.
         most: Show at most this many runs, the newest; None means all.
+        scanned: Source -> what its folder holds, from `scan_folders`; None reads it.
 
     Returns:
         Source and group, and a sentence for each kind of runs left out and for each
@@ -57,7 +65,7 @@ def find_groups(
     Raises:
         UserError: If there is no run with an epoch.
     """
-    scanned = {source: scan_runs(folder) for source, folder in folders.items()}
+    scanned = scanned or scan_folders(folders)
     found = {source: scan.runs for source, scan in scanned.items()}
     kept = {source: _keep(runs) for source, runs in found.items()}
     everything = sorted(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import jinja2
 from bokeh.resources import Resources
 from markupsafe import Markup
 
-from shared.report.collect import collect, find_groups
+from shared.report.collect import collect, find_groups, scan_folders
 from shared.report.matrix import VerdictCache
 from shared.report.overview import format_spread
 from shared.report.pictures import embed_pictures
@@ -25,6 +26,7 @@ from shared.runs.terminal import format_score
 
 LIMIT = 5_000_000  # bytes of the page
 ROOM_FOR_NOTES = 8_000  # bytes
+SAMPLE = 160  # runs of a page that tells how many fit
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("table.js", "panel.js", "curves.js", "sweep.js", "page.js")
 SWEEP_SCRIPTS = ("table.js", "panel.js", "sweep.js", "sweep_page.js")
@@ -55,18 +57,24 @@ def build_page(
     Raises:
         UserError: If there is no run with an epoch.
     """
-    most = None
+    scanned = scan_folders(folders)
     sweeps, left_out_sweeps = read_sweeps(sweeps_folder)
-    while True:
-        pairs, notes = find_groups(folders, most)
-        groups = [group for _, group in pairs]
+
+    def build(most: int | None) -> tuple[list[Group], dict[str, Any], list[str], str]:
+        pairs, notes = find_groups(folders, most, scanned)
         content = collect(pairs, get_verdicts)
         notes += left_out_sweeps
-        bare = render(content, notes, {}, stamp, sweeps)
+        page = render(content, notes, {}, stamp, sweeps)
+        return [group for _, group in pairs], content, notes, page
+
+    most = _guess_most(sum(len(found.runs) for found in scanned.values()), build)
+    while True:
+        groups, content, notes, bare = build(most)
         room = LIMIT - len(bare.encode()) - ROOM_FOR_NOTES
         if room > 0 or not groups:
             break
-        most = sum(len(group.runs) for group in groups) // 2
+        most = sum(len(group.runs) for group in groups) * 4 // 5
+    complete = list(notes)
     pictures, left_out = embed_pictures(groups, room - _count_frames(groups))
     if left_out:
         notes.append(
@@ -76,7 +84,26 @@ def build_page(
     notes += describe_problems(run for group in groups for run in group.runs)
     if get_verdicts:
         notes += get_verdicts.problems
+    if not pictures and notes == complete:
+        return bare
     return render(content, notes, pictures, stamp, sweeps)
+
+
+def _guess_most(count: int, build: Callable[[int], tuple[Any, ...]]) -> int | None:
+    """Return how many runs a page probably has room for; None if for all.
+
+    Two small pages tell how many bytes a run takes.
+
+    Args:
+        count: How many runs there are.
+        build: Returns a page of at most so many runs, as the last value.
+    """
+    if count <= 2 * SAMPLE:
+        return None
+    small, large = (len(build(most)[-1].encode()) for most in (SAMPLE // 2, SAMPLE))
+    each = max(1.0, (large - small) / (SAMPLE - SAMPLE // 2))
+    most = SAMPLE + int(0.97 * (LIMIT - ROOM_FOR_NOTES - large) / each)
+    return None if most >= count else max(1, most)
 
 
 def _count_frames(groups: Sequence[Group]) -> int:
@@ -139,6 +166,16 @@ def _fill(template: str, names: Sequence[str], **values: Any) -> str:
     """Fill a template. All text is escaped, and only scripts with a hash run."""
     scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw]
     scripts.append("\n".join(_read(name) for name in names))
+    return _load_template(template).render(
+        style=Markup(_read("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        hashes=[_hash(script) for script in scripts],
+        **values,
+    )
+
+
+@functools.cache
+def _load_template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -149,12 +186,7 @@ def _fill(template: str, names: Sequence[str], **values: Any) -> str:
     environment.filters["score"] = format_score
     environment.filters["spread"] = format_spread
     environment.filters["flags"] = keep_flags_whole
-    return environment.get_template(template).render(
-        style=Markup(_read("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        hashes=[_hash(script) for script in scripts],
-        **values,
-    )
+    return environment.get_template(name)
 
 
 def keep_flags_whole(label: str) -> Markup:

@@ -287,3 +287,21 @@ def test_an_exploded_training_loss_does_not_flatten_a_run():
     assert axis.get_ylim()[1] < 3
     assert len(list_marks(axis)) == 1
     assert "training up to 1000000000" in read_legend(figure)[0].replace("\n", " ")
+
+
+def test_of_many_groups_twelve_have_a_name_in_the_picture_of_costs():
+    groups = [
+        make_group("imdb-gru", [tuple(v - 0.001 * k for v in GOOD)], units=8 + k)
+        for k in range(20)
+    ]
+    groups.append(make_group("imdb-lstm", [WORSE]))
+    figure = draw_cost(groups)
+    title, entries = read_legend(figure)
+    assert "12 of 21 groups have a name" in title
+    named = [entry for entry in entries if entry.startswith("imdb-")]
+    assert len(named) == 12
+    assert "imdb-lstm" in named  # the worst score, but the best of its recipe
+    assert "imdb-gru, units 8" in named
+    assert "imdb-gru, units 27" not in named
+    small = [line for line in figure.axes[0].lines if line.get_marker() == "."]
+    assert sum(len(line.get_xdata()) for line in small) == 9

@@ -379,6 +379,24 @@ def test_the_page_never_grows_beyond_its_limit(tmp_path, monkeypatch):
     assert len(read_content(page)["runs"]) < 4
 
 
+def test_of_many_runs_the_page_shows_as_many_as_fit(tmp_path, monkeypatch):
+    from shared.report import render
+
+    for seed in range(12):
+        make_run(tmp_path / "runs", seed=seed)
+    whole = build_page(folders_of(tmp_path))
+    monkeypatch.setattr(render, "SAMPLE", 4)
+    made = re.compile(r"made [^<]*UTC")
+    assert made.sub("", build_page(folders_of(tmp_path))) == made.sub("", whole)
+    monkeypatch.setattr(render, "ROOM_FOR_NOTES", 1_000)
+    monkeypatch.setattr(render, "LIMIT", len(whole.encode()) - 3_000)
+    page = build_page(folders_of(tmp_path))
+    assert len(page.encode()) < render.LIMIT
+    shown = len(read_content(page)["runs"])
+    assert 6 <= shown < 12
+    assert f"the oldest runs ({12 - shown})" in page
+
+
 def test_the_matrix_by_hand(tmp_path):
     make_run(tmp_path, recipe="imdb-gru")
     make_run(tmp_path, recipe="imdb-lstm")

@@ -42,9 +42,9 @@ class Config:
     gru: GRUConfig = GRUConfig(units=64)
     training: TrainingConfig = TrainingConfig(
         optimizer="adam",
-        learning_rate=0.001,
+        learning_rate=0.002,
         batch_size=32,
-        epochs=100,
+        epochs=300,
         patience=20,
         global_clipnorm=1.0,
     )

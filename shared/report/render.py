@@ -27,6 +27,7 @@ from shared.runs.terminal import format_score
 LIMIT = 5_000_000  # bytes of the page
 ROOM_FOR_NOTES = 8_000  # bytes
 SAMPLE = 160  # runs of a page that tells how many fit
+MANY = 800  # runs; a page of fewer is built as a whole first
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("table.js", "panel.js", "curves.js", "sweep.js", "page.js")
 SWEEP_SCRIPTS = ("table.js", "panel.js", "sweep.js", "sweep_page.js")
@@ -60,16 +61,21 @@ def build_page(
     scanned = scan_folders(folders)
     sweeps, left_out_sweeps = read_sweeps(sweeps_folder)
 
-    def build(most: int | None) -> tuple[list[Group], dict[str, Any], list[str], str]:
+    def build(
+        most: int | None, verdicts: VerdictCache | None
+    ) -> tuple[list[Group], dict[str, Any], list[str], str]:
         pairs, notes = find_groups(folders, most, scanned)
-        content = collect(pairs, get_verdicts)
+        content = collect(pairs, verdicts)
         notes += left_out_sweeps
         page = render(content, notes, {}, stamp, sweeps)
         return [group for _, group in pairs], content, notes, page
 
-    most = _guess_most(sum(len(found.runs) for found in scanned.values()), build)
+    def measure(most: int) -> int:
+        return len(build(most, None)[-1].encode())
+
+    most = _guess_most(sum(len(found.runs) for found in scanned.values()), measure)
     while True:
-        groups, content, notes, bare = build(most)
+        groups, content, notes, bare = build(most, get_verdicts)
         room = LIMIT - len(bare.encode()) - ROOM_FOR_NOTES
         if room > 0 or not groups:
             break
@@ -89,18 +95,18 @@ def build_page(
     return render(content, notes, pictures, stamp, sweeps)
 
 
-def _guess_most(count: int, build: Callable[[int], tuple[Any, ...]]) -> int | None:
+def _guess_most(count: int, measure: Callable[[int], int]) -> int | None:
     """Return how many runs a page probably has room for; None if for all.
 
-    Two small pages tell how many bytes a run takes.
+    Two small pages, without verdicts, tell how many bytes a run takes.
 
     Args:
         count: How many runs there are.
-        build: Returns a page of at most so many runs, as the last value.
+        measure: Returns the bytes of a page of at most so many runs.
     """
-    if count <= 2 * SAMPLE:
+    if count <= MANY:
         return None
-    small, large = (len(build(most)[-1].encode()) for most in (SAMPLE // 2, SAMPLE))
+    small, large = measure(SAMPLE // 2), measure(SAMPLE)
     each = max(1.0, (large - small) / (SAMPLE - SAMPLE // 2))
     most = SAMPLE + int(0.97 * (LIMIT - ROOM_FOR_NOTES - large) / each)
     return None if most >= count else max(1, most)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.data.series.dataset import SeriesSplits
     from shared.runs.writer import RunFolder
 
-VARIES = "series-gru: an ensemble of four, blended with ridge, half the rate"
+VARIES = "series-gru: an ensemble of four, blended with ridge, half the learning rate"
 REFERENCE = ({},)
 
 

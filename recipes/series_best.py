@@ -1,7 +1,8 @@
 """Does a recurrent network help on top of a linear forecast?
 
 Odd GRUs of an ensemble learn what ridge regression leaves, and read the window in
-segments. Even ones start as series-gru. Their mean is blended with ridge.
+segments. Even ones start as series-gru; they read the level of a series that keeps it.
+Their mean is blended with ridge.
 
     make series-best ARGS="--file sales.csv --time date --target sales --horizon 24"
 
@@ -38,14 +39,14 @@ REFERENCE = ({},)
 class Config:
     """Small batches and much patience, for short series."""
 
-    series: SeriesConfig = SeriesConfig(horizon=24)
+    series: SeriesConfig = SeriesConfig(horizon=24, scaling="auto")
     ensemble: EnsembleConfig = EnsembleConfig(4)
     corrects: Annotated[Literal["both", "ridge", "start"], Role.MODEL] = "both"
     """What the GRUs correct. both: odd ones ridge, even ones what --start says."""
     segment: Annotated[int, Role.MODEL] = 8
     """Steps that a GRU reads at once, 1 or more."""
     output_dropout: Annotated[float, Role.TRAINING] = 0.3
-    """Share of a GRU's state that is dropped in training."""
+    """Share of a GRU's state that is dropped in training, if it reads differences."""
     gru: GRUConfig = GRUConfig(units=64)
     training: TrainingConfig = TrainingConfig(
         optimizer="adam",
@@ -79,15 +80,15 @@ def build_model(config: Config, data: SeriesSplits) -> keras.Model:
 
     read = net.build_inputs(data, config.series.scaling)
     outputs, ridge = net.count_outputs(data), predict_ridge(read, data)
-    segments = net.cut_segments(read.scaled, config.segment)
-    start = predict_start(config.series.start, read, data)
-    how = {"ridge": (ridge, segments), "start": (start, read.scaled)}
-    corrects = {"both": ("ridge", "start")}.get(config.corrects, (config.corrects,))
+    start, drop = predict_start(config.series.start, read, data), config.output_dropout
+    odd = ridge, net.cut_segments(read.changes, config.segment), drop
+    even = start, read.scaled, 0.0 if read.reads_level else drop
+    kinds = {"ridge": [odd], "start": [even]}.get(config.corrects, [odd, even])
     forecasts = []
     for n in range(config.ensemble.ensemble_size):
-        start, steps = how[corrects[n % len(corrects)]]
+        start, steps, drop = kinds[n % len(kinds)]
         memory = layers.GRU(**config.gru.arguments(), name=f"gru_{n + 1}")(steps)
-        memory = layers.Dropout(config.output_dropout)(pool_steps(memory, "mean"))
+        memory = layers.Dropout(drop)(pool_steps(memory, "mean"))
         memory = net.add_known(memory, read, data)
         change = layers.Dense(outputs, kernel_initializer="zeros")(memory)
         change = net.scale_changes(change, read, data, start)

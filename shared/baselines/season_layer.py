@@ -10,13 +10,7 @@ from keras import layers
 
 from shared.baselines.baseline import CHUNK, choose_windows
 from shared.data.series.dataset import SeriesSplits
-from shared.layers.forecasting import ForecastInputs
-
-MANY_WINDOWS = 1_000
-"""From so many training windows on, a network does better without the season. On the
-validation part, one seed, series-gru: with 51 to 393 windows (four series) the error
-was 2 to 25 % lower with the season; with 1,254 to 8,521 (four others) level, or 3 to
-9 % higher."""
+from shared.layers.forecasting import MANY_WINDOWS, ForecastInputs
 
 
 def predict_start(
@@ -29,8 +23,8 @@ def predict_start(
     shares are not trained. A window that is shorter than a season gives None.
 
     Args:
-        start: What the network corrects. auto: `season` below `MANY_WINDOWS` training
-            windows, otherwise `latest`.
+        start: What the network corrects. auto: `season` for fewer than `MANY_WINDOWS`
+            training windows that are read as differences, otherwise `latest`.
         read: From `build_inputs`.
         data: Its training part gives the shares: see `find_shares`.
 
@@ -39,7 +33,8 @@ def predict_start(
     """
     layout = data.layout
     if start == "auto":
-        start = "season" if len(data.train) < MANY_WINDOWS else "latest"
+        helps = len(data.train) < MANY_WINDOWS and not read.reads_level
+        start = "season" if helps else "latest"
     if start == "latest" or not 1 < layout.season <= layout.lookback:
         return None
     first, targets = layout.lookback - layout.season, len(layout.target)

@@ -129,3 +129,10 @@ def test_a_column_without_swings_has_the_share_zero(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
     data = load_series(SeriesConfig(file=tmp_path / "t.csv", horizon=2, lookback=14))
     assert find_shares(data).tolist() == [[0.0], [0.0]]
+
+
+def test_a_network_that_reads_the_level_starts_from_the_latest_value(load):
+    data = load()
+    read = build_inputs(data, "level")
+    assert predict_start("auto", read, data) is None
+    assert predict_start("season", read, data) is not None

@@ -72,13 +72,18 @@ class SeriesConfig:
     quantiles: Annotated[tuple[float, ...], Role.MODEL, NUMBERS] = ()
     """Probabilities that the network predicts besides 0.5, e.g. `0.1,0.5,0.9`, with the
     pinball loss. Omit it for one forecast."""
-    scaling: Annotated[Literal["window", "training"], Role.MODEL] = "window"
-    """Scale of the targets that the network reads. window: each window is divided by
-    its own mean difference. training: all are divided by that of the training part."""
+    scaling: Annotated[
+        Literal["auto", "window", "training", "level"], Role.MODEL
+    ] = "window"
+    """What the network reads of the targets. window: differences from the latest value,
+    divided by their own mean. training: divided by that of the training part. level:
+    the values themselves. auto: level for fewer than 1,000 windows of seasonal series
+    that keep their level in training and validation part, otherwise window."""
     start: Annotated[Literal["auto", "season", "latest"], Role.MODEL] = "auto"
     """What the network corrects. season: a share of the last season, found by least
     squares. latest: the latest value, as where a window is shorter than a season. auto:
-    season below 1,000 training windows; a network with more learns its own."""
+    season for fewer than 1,000 windows that are read as differences, otherwise
+    latest."""
     loss: Annotated[Literal["mae", "mse"], Role.TRAINING] = "mae"
     """Loss of a network without quantiles: absolute or squared error."""
     time_format: Annotated[str | None, Role.SOURCE] = None

@@ -20,13 +20,14 @@ from keras import Input, layers, ops
 from shared.data.series.steadiness import has_steady_level
 
 if TYPE_CHECKING:
+    from shared.data.series.config import Scaling
     from shared.data.series.dataset import SeriesSplits
 
 MANY_WINDOWS = 1_000
-"""From so many training windows on, a network needs no help to find season and level.
-On the validation part, one seed, series-gru: with 51 to 393 windows (four series) the
-error was 2 to 25 % lower if it started from the season; with 1,254 to 8,521 (four
-others) level, or 3 to 9 % higher."""
+"""From so many training windows on, a network does better without the season. On the
+validation part, one seed, series-gru: with 51 to 393 windows (four series) the error
+was 2 to 25 % lower with the season; with 1,254 to 8,521 (four others) level, or 3 to
+9 % higher. The level was tried below it only."""
 SMALLEST_SCALE = 0.1  # of the typical change: a window without swings stays finite
 
 
@@ -78,10 +79,7 @@ class WindowScale(keras.Layer):
         return input_shape[0], 1, input_shape[2]
 
 
-def build_inputs(
-    data: SeriesSplits,
-    scaling: Literal["auto", "window", "training", "level"] = "training",
-) -> ForecastInputs:
+def build_inputs(data: SeriesSplits, scaling: Scaling = "training") -> ForecastInputs:
     """Return the inputs of a forecasting network, and differences from the latest step.
 
     Args:

@@ -12,6 +12,8 @@ from shared.core.roles import Role
 from shared.core.text import shorten
 from shared.data.series.reading import TableOptions
 
+Scaling = Literal["auto", "window", "training", "level"]
+
 
 @dataclass(frozen=True)
 class SeriesConfig:
@@ -72,9 +74,7 @@ class SeriesConfig:
     quantiles: Annotated[tuple[float, ...], Role.MODEL, NUMBERS] = ()
     """Probabilities that the network predicts besides 0.5, e.g. `0.1,0.5,0.9`, with the
     pinball loss. Omit it for one forecast."""
-    scaling: Annotated[
-        Literal["auto", "window", "training", "level"], Role.MODEL
-    ] = "window"
+    scaling: Annotated[Scaling, Role.MODEL] = "window"
     """What the network reads of the targets. window: differences from the latest value,
     divided by their own mean. training: divided by that of the training part. level:
     the values themselves. auto: level for fewer than 1,000 windows of seasonal series

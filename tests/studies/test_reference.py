@@ -84,6 +84,12 @@ def write_run(root, recipe, seed, share=0.8, seconds=3.0, **changes):
     return folder.path
 
 
+def set_seconds_per_epoch(path, seconds):
+    summary = json.loads((path / "summary.json").read_text())
+    summary["seconds_per_epoch"] = seconds
+    (path / "summary.json").write_text(json.dumps(summary))
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Draw no pictures, which take most of the time."""
@@ -296,6 +302,21 @@ def test_fewer_runs_never_replace_more(undrawn, tmp_path, capsys):
     assert read_reference(to).groups["imdb-gru"].runs[0].summary["best"][
         "val_accuracy"
     ] == pytest.approx(0.6)
+
+
+def test_three_runs_with_slow_epochs_replace_five(undrawn, tmp_path, capsys):
+    for seed in range(5):
+        write_run(tmp_path / "old", "imdb-gru", seed, 0.9)
+    to = tmp_path / "reference"
+    before = publish_all(tmp_path / "old", to, ["imdb-gru"], range(5))
+    for seed in range(3):
+        path = write_run(tmp_path / "new", "imdb-gru", seed, 0.6)
+        set_seconds_per_epoch(path, 61)
+        if seed == 1:  # two are too few
+            assert publish_all(tmp_path / "new", to, ["imdb-gru"]) == before
+            assert "2 runs here, 5 already published" in capsys.readouterr().out
+    publish_all(tmp_path / "new", to, ["imdb-gru"])
+    assert [run.seed for run in find_runs(to)] == [0, 1, 2]
 
 
 def test_concurrent_runs_are_counted_by_hand(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.core.errors import UserError, format_value
 from shared.core.recipes import list_recipes
+from shared.runs.reader import Run
 from shared.sweeps.trial import TrialBase, load_defaults, load_flags
 
 FEWEST_SEEDS = 3  # for a recipe with slow epochs
@@ -111,6 +112,11 @@ def list_experiments(recipes: Sequence[str] = ()) -> list[Experiment]:
         declared = known[name].reference or (({},) if wanted else ())
         experiments += [make_experiment(name, **changes) for changes in declared]
     return list(dict.fromkeys(experiments))
+
+
+def has_slow_epochs(runs: Sequence[Run]) -> bool:
+    """Return whether an epoch of some run took more than `SLOW` seconds."""
+    return any(run.summary["seconds_per_epoch"] > SLOW for run in runs)
 
 
 def find_weather() -> str:

@@ -27,8 +27,10 @@ from shared.runs.reader import KERNELS, Run
 from shared.studies.reference.claim_list import list_claims
 from shared.studies.reference.claims import list_pairs
 from shared.studies.reference.experiments import (
+    FEWEST_SEEDS,
     Experiment,
     ReferenceTrial,
+    has_slow_epochs,
 )
 from shared.studies.reference.pictures import draw_pictures
 from shared.studies.reference.published import (
@@ -51,7 +53,8 @@ def publish(
 ) -> Reference:
     """Publish the runs of some experiments, and keep those of all others.
 
-    Published runs are replaced only by at least as many new ones.
+    Published runs are replaced only by at least as many new ones, or by the fewest
+    seeds that slow experiments get.
 
     Args:
         experiments: The experiments to publish.
@@ -71,7 +74,7 @@ def publish(
         old = before.count(experiment.label)
         if not runs:
             continue
-        if len(runs) < old:
+        if len(runs) < (min(old, FEWEST_SEEDS) if has_slow_epochs(runs) else old):
             print(
                 f"{experiment.label}: {len(runs)} runs here, {old} already published. "
                 "The published ones stay."

@@ -9,6 +9,7 @@ from shared.studies.reference.experiments import (
     SLOW,
     Experiment,
     ReferenceTrial,
+    has_slow_epochs,
 )
 from shared.sweeps import trials as sweep
 from shared.sweeps.trials import TrialIndex
@@ -48,4 +49,4 @@ def _is_slow(
     experiment: Experiment, seeds: Sequence[int], weather: str, index: TrialIndex
 ) -> bool:
     runs = [index.find(ReferenceTrial(experiment, s, weather)) for s in seeds]
-    return any(run and run.summary["seconds_per_epoch"] > SLOW for run in runs)
+    return has_slow_epochs([run for run in runs if run])

@@ -1,53 +1,81 @@
-"""Install packages with pip, and say all the time how far it is.
+"""Install packages with uv or pip, and say all the time how far it is.
 
     python -m shared.commands.install --venv .venv
     .venv/bin/python -m shared.commands.install -r requirements.txt
 
-Needs nothing but Python. What pip prints is shown only if it fails. pip does
-not compile all modules to bytecode, which would take it half as long again: Python
-compiles those that a run needs at their first import, and keeps the result.
+uv installs what it has once downloaded in seconds; pip unpacks it each time. pip does
+it where there is no uv for this computer, where uv fails, and where pip has settings
+that uv does not know. Needs nothing but Python. What they print is shown only if both
+fail. Neither compiles all modules to bytecode, which would take pip half as long again:
+Python compiles those that a run needs at their first import, and keeps the result.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from shared.commands.pip_settings import read_settings
 from shared.core.waiting import QUIET, say_while
 
+UV = "uv>=0.8,<1"
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off")
-SIZE = re.compile(r"\(([\d.]+) (kB|MB|GB)\)")
-MEGABYTES = {"kB": 1e-3, "MB": 1.0, "GB": 1e3}
+ONCE = ("--retries", "0", "--timeout", "15")  # uv is no must
+SIZE = re.compile(r"\(([\d.]+) ?(kB|MB|GB|KiB|MiB|GiB)\)")
+MEGABYTES = {"kB": 1e-3, "MB": 1.0, "GB": 1e3, "KiB": 2**10 / 1e6, "MiB": 2**20 / 1e6,
+             "GiB": 2**30 / 1e6}  # fmt: skip
 
 
 class Progress:
-    """What pip has done so far."""
+    """What uv or pip has done so far."""
 
     def __init__(self) -> None:
         """Start the clock."""
         self.began = time.monotonic()
         self.packages, self.megabytes, self.is_installing = 0, 0.0, False
+        self.sizes: dict[str, float] = {}  # of what uv downloads
         self.moved_on = threading.Event()  # to the next step
 
     def read(self, line: str) -> None:
-        """Take a line that pip printed."""
+        """Take a line that uv or pip printed."""
         line = line.strip()
-        if line.startswith("Collecting "):
+        first, _, rest = line.partition(" ")
+        name, size = rest.partition(" ")[0], self._find_size(line)
+        if first == "Resolved":  # uv, as are Downloaded, Prepared and Installed
+            self.packages = int(name)
+            self.moved_on.set()
+        elif first == "Downloaded":
+            self.megabytes += self.sizes.pop(name, 0.0)
+        elif first == "Downloading" and "iB)" in line:
+            self.sizes[name] = size
+        elif line.startswith("Collecting "):
             self.packages += 1
             if self.packages == 1:
                 self.moved_on.set()
         elif line.startswith(("Downloading ", "Using cached ")):
-            if (size := SIZE.search(line)) and ".metadata" not in line:
-                self.megabytes += float(size[1]) * MEGABYTES[size[2]]
+            if ".metadata" not in line:
+                self.megabytes += size
         elif line.startswith("Installing collected packages: "):
-            self.packages = line.count(",") + 1
-            self.is_installing = True
-            self.moved_on.set()
+            self.start_installing(line.count(",") + 1)
+        elif first in ("Prepared", "Installed"):
+            self.start_installing(self.packages if first == "Prepared" else int(name))
+
+    def start_installing(self, packages: int) -> None:
+        """All packages are there."""
+        self.packages, self.is_installing = packages, True
+        self.moved_on.set()
+
+    @staticmethod
+    def _find_size(line: str) -> float:
+        size = SIZE.search(line)
+        return float(size[1]) * MEGABYTES[size[2]] if size else 0.0
 
     def describe(self) -> str:
         """Return the state in words."""
@@ -65,26 +93,74 @@ def main(arguments: Iterable[str] | None = None) -> None:
         with say_while("  making the virtual environment"):
             made = subprocess.run([sys.executable, "-m", "venv", flags[1]])
         sys.exit(made.returncode)
-    progress, said, ended = Progress(), [], threading.Event()
+    progress, ended = Progress(), threading.Event()
     shown = threading.Thread(target=_show, args=(progress, ended), daemon=True)
+    shown.start()
+    try:
+        failed = not _install_with_uv(flags, progress)
+        status, said = _install_with_pip(flags, progress) if failed else (0, [])
+    finally:
+        ended.set()
+        progress.moved_on.set()
+        shown.join()
+    if status:
+        sys.stderr.writelines(said)
+        sys.exit(status)
+    if progress.is_installing:
+        print(f"  {progress.describe()}: done")
+
+
+def _install_with_uv(flags: Sequence[str], progress: Progress) -> bool:
+    """Return whether uv installed the packages."""
+    settings = read_settings()
+    uv = _find_uv() if settings else None
+    if not uv:
+        return False
+    found, variables = settings
+    # As pip does: the best version of all indexes, no first index that wins.
+    command = [uv, "pip", "install", "--python", sys.executable, "--no-progress",
+               "--index-strategy", "unsafe-best-match", *found]  # fmt: skip
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        command.append("--compile-bytecode")
+    try:
+        return _follow([*command, *flags], progress, variables)[0] == 0
+    except OSError:  # a uv of another computer, or where nothing may be started
+        return False
+
+
+def _find_uv() -> str | None:
+    """Return the path of uv: this environment's, the user's, or a new one from pip."""
+    own = str(Path(sys.executable).parent)
+    if found := shutil.which("uv", path=own) or shutil.which("uv"):
+        return found
+    command = [sys.executable, *PIP, *ONCE, "--no-compile", "--no-deps", UV]
+    status = subprocess.run(command, capture_output=True).returncode
+    return shutil.which("uv", path=own) if status == 0 else None
+
+
+def _install_with_pip(
+    flags: Sequence[str], progress: Progress
+) -> tuple[int, list[str]]:
+    """Return the status of pip, and what it said."""
     # Python keeps no bytecode where this variable is set. Then pip must make it.
     lazily = [] if os.environ.get("PYTHONDONTWRITEBYTECODE") else ["--no-compile"]
+    progress.packages, progress.megabytes, progress.is_installing = 0, 0.0, False
+    return _follow([sys.executable, "-u", *PIP, *lazily, *flags], progress, {})
+
+
+def _follow(
+    command: Sequence[str], progress: Progress, variables: Mapping[str, str]
+) -> tuple[int, list[str]]:
+    """Run a command to its end; return its status, and its lines."""
+    said = []
     with subprocess.Popen(
-        [sys.executable, "-u", *PIP, *lazily, *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    ) as pip:  # fmt: skip
-        shown.start()
-        for line in pip.stdout:
+        command, env=os.environ | variables, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        for line in process.stdout:
             said.append(line)
             progress.read(line)
-    ended.set()
-    progress.moved_on.set()
-    shown.join()
-    if pip.returncode:
-        sys.stderr.writelines(said)
-        sys.exit(pip.returncode)
-    if progress.packages:
-        print(f"  {progress.describe()}: done")
+    return process.returncode, said
 
 
 def _show(progress: Progress, ended: threading.Event) -> None:

@@ -1,6 +1,7 @@
 """The first minutes of a user: set-up, wrong names, and what to do after a run."""
 
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from shared.commands.next_steps import (
     find_sibling,
     list_next_steps,
 )
+from shared.commands.pip_settings import read_settings, translate
 from shared.core import waiting
 from shared.core.errors import UserError
 from shared.core.text import shorten_path, wrap
@@ -64,6 +66,105 @@ def test_the_set_up_counts_packages_and_megabytes():
     assert progress.describe() == "finding and downloading 2 packages, 602 MB, 0 s"
     progress.read("Installing collected packages: a, b, c\n")
     assert progress.describe() == "installing 3 packages, 602 MB, 0 s"
+
+
+def test_the_set_up_counts_what_uv_does():
+    progress = Progress()
+    progress.read("Using Python 3.11.7 environment at: .venv\n")
+    progress.read("Resolved 64 packages in 987ms\n")
+    progress.read("Downloading tensorflow (545.9MiB)\n")
+    progress.read("Downloading keras (2.3MiB)\n")
+    assert progress.describe() == "finding and downloading 64 packages, 0 s"
+    progress.read(" Downloaded tensorflow\n")
+    assert progress.describe() == "finding and downloading 64 packages, 572 MB, 0 s"
+    progress.read("Prepared 2 packages in 36.89s\n")
+    assert progress.describe() == "installing 64 packages, 572 MB, 0 s"
+    progress.read("Installed 63 packages in 2.23s\n")
+    assert progress.describe() == "installing 63 packages, 572 MB, 0 s"
+
+
+def test_pip_installs_where_uv_cannot(tmp_path, capsys, monkeypatch):
+    ran = []
+
+    def follow(command, progress, variables):
+        ran.append(command[0])
+        progress.start_installing(1)
+        return (1, ["uv says so\n"]) if command[0] == "uv" else (0, [])
+
+    monkeypatch.setattr("shared.commands.install._find_uv", lambda: "uv")
+    monkeypatch.setattr("shared.commands.install._follow", follow)
+    install(["-r", "requirements.txt"])
+    assert ran == ["uv", sys.executable]
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1].startswith("  installing 1 packages, ")
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("missing", ["settings", "uv"])
+def test_pip_installs_without_uv_or_with_settings_of_its_own(monkeypatch, missing):
+    ran = []
+
+    def follow(command, progress, variables):
+        ran.append(command[0])
+        return 0, []
+
+    settings = None if missing == "settings" else ([], {})
+    monkeypatch.setattr("shared.commands.install.read_settings", lambda: settings)
+    monkeypatch.setattr("shared.commands.install._find_uv", lambda: None)
+    monkeypatch.setattr("shared.commands.install._follow", follow)
+    install(["-r", "requirements.txt"])
+    assert ran == [sys.executable]
+
+
+@pytest.mark.parametrize(
+    ("listed", "flags", "variables"),
+    [
+        ("", [], {}),
+        (
+            "global.index-url='https://mirror.example/simple'\n"
+            "global.trusted-host='mirror.example'",
+            ["--default-index", "https://mirror.example/simple",
+             "--allow-insecure-host", "mirror.example"],
+            {},
+        ),
+        (
+            "global.extra-index-url='file:///a https://b.example'",
+            ["--extra-index-url", "file:///a", "--extra-index-url",
+             "https://b.example"],
+            {},
+        ),
+        (  # a variable is stronger than a section, and that is stronger than global
+            ":env:.find-links='/c'\nglobal.find-links='/a'\ninstall.find-links='/b'",
+            ["--find-links", "/c"],
+            {},
+        ),
+        ("global.no-index='true'\nglobal.no-cache-dir='0'", ["--no-index"], {}),
+        (
+            "global.cert='/a.crt'\nglobal.proxy='http://p.example:3128'\n"
+            "global.timeout='60'\nglobal.retries='3'",
+            [],
+            {"SSL_CERT_FILE": "/a.crt", "UV_HTTP_TIMEOUT": "60",
+             "HTTPS_PROXY": "http://p.example:3128",
+             "HTTP_PROXY": "http://p.example:3128"},
+        ),
+        ("download.no-binary=':all:'", [], {}),  # of another command
+    ],
+)  # fmt: skip
+def test_settings_of_pip_are_those_of_uv(listed, flags, variables):
+    assert translate(listed) == (flags, variables)
+
+
+@pytest.mark.parametrize("name", ["no-binary", "target", "require-hashes", "new"])
+def test_uv_is_not_used_with_a_setting_that_it_may_not_know(name):
+    assert translate(f"global.{name}='x'") is None
+
+
+def test_settings_in_another_form_are_left_to_pip(monkeypatch):
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, 0, "global.index-url=https://a\n")
+
+    monkeypatch.setattr("shared.commands.pip_settings.subprocess.run", run)
+    assert read_settings() is None
 
 
 def test_what_pip_says_is_shown_if_it_fails(tmp_path, capsys):
@@ -145,20 +246,26 @@ def test_a_recipe_without_published_scores_says_less(monkeypatch, tmp_path):
     assert describe_real_reviews("imdb-gru") == ""
 
 
-def test_pip_compiles_only_where_python_would_not(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("uv", "flag", "expected"),
+    [("uv", "--compile-bytecode", [False, True]),
+     (None, "--no-compile", [True, False])],
+)  # fmt: skip
+def test_modules_are_compiled_only_where_python_would_not(
+    uv, flag, expected, monkeypatch
+):
     commands = []
-    real = subprocess.Popen
 
-    def spy(command, **others):
+    def follow(command, progress, variables):
         commands.append(command)
-        return real(command, **others)
+        return 0, []
 
-    monkeypatch.setattr(subprocess, "Popen", spy)
-    (tmp_path / "r.txt").write_text("numpy\n")
+    monkeypatch.setattr("shared.commands.install._find_uv", lambda: uv)
+    monkeypatch.setattr("shared.commands.install._follow", follow)
     for value in ("", "1"):
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", value)
-        install(["-r", str(tmp_path / "r.txt")])
-    assert ["--no-compile" in command for command in commands] == [True, False]
+        install(["-r", "requirements.txt"])
+    assert [flag in command for command in commands] == expected
 
 
 def test_slow_work_is_announced_and_quick_work_is_not(monkeypatch, capsys):

@@ -252,7 +252,7 @@ def test_published_runs_read_like_runs_and_hold_no_data(tmp_path):
     assert "better than linear model" in verdict["sentence"]
 
 
-def test_pairs_of_claims_are_compared_and_others_stay(undrawn, tmp_path):
+def test_pairs_of_claims_are_compared_and_others_stay(undrawn, tmp_path, capsys):
     for seed in range(3):
         write_run(tmp_path / "one", "imdb-gru", seed, 0.9)
         write_run(tmp_path / "one", "imdb-simple-rnn", seed, 0.6)
@@ -268,6 +268,9 @@ def test_pairs_of_claims_are_compared_and_others_stay(undrawn, tmp_path):
     assert second.find_baseline("imdb-lstm") is not None
     assert ("imdb-lstm", "imdb-gru") not in second.verdicts  # no predictions of these
     assert read_reference(to) == second
+    assert "are gone" not in capsys.readouterr().out
+    publish_all(tmp_path / "one", to, ["imdb-gru"])
+    assert "between new runs and imdb-simple-rnn are gone" in capsys.readouterr().out
 
 
 def test_every_group_is_compared_with_the_best(undrawn, tmp_path):

@@ -173,6 +173,17 @@ def _write_verdicts(before: Reference, fresh: dict[str, Group], folder: Path) ->
     """
     old = before.verdicts.items()
     rows = [row for pair, row in old if not fresh.keys() & set(pair)]
+    lost = {
+        label
+        for pair, row in old
+        if row["second_is_baseline"] == "False" and fresh.keys() & set(pair)
+        for label in set(pair) - fresh.keys()
+    }
+    if lost:
+        print(
+            f"The verdicts between new runs and {', '.join(sorted(lost))} are gone: "
+            "published runs keep no predictions. Train these again, and publish all."
+        )
     wanted = list_pairs(list_claims())
     for data in dict.fromkeys(group.data for group in fresh.values()):
         same_data = {k: group for k, group in fresh.items() if group.data == data}

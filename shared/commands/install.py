@@ -83,7 +83,8 @@ class Progress:
         what = "installing" if self.is_installing else "finding and downloading"
         size = f", {self.megabytes:,.0f} MB" if self.megabytes >= 1 else ""
         number = f" {self.packages}" if self.packages else ""
-        return f"{what}{number} packages{size}, {seconds:.0f} s"
+        noun = "package" if self.packages == 1 else "packages"
+        return f"{what}{number} {noun}{size}, {seconds:.0f} s"
 
 
 def main(arguments: Iterable[str] | None = None) -> None:

@@ -96,7 +96,7 @@ def test_pip_installs_where_uv_cannot(tmp_path, capsys, monkeypatch):
     install(["-r", "requirements.txt"])
     assert ran == ["uv", sys.executable]
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1].startswith("  installing 1 packages, ")
+    assert shown.out.splitlines()[-1].startswith("  installing 1 package, ")
     assert shown.err == ""
 
 

@@ -89,6 +89,8 @@ def build_inputs(data: SeriesSplits, scaling: Scaling = "training") -> ForecastI
     """
     if scaling == "auto":
         scaling = choose_scaling(data)
+        if scaling == "level":
+            print("  the series keeps its level, so a network reads it (--scaling)")
     layout = data.layout
     windows = Input((layout.lookback, len(layout.features)), name="windows")
     inputs, known = windows, None

@@ -41,10 +41,13 @@ def load(tmp_path):
     ],
 )
 @pytest.mark.parametrize("count", [1, 2])
-def test_auto_reads_the_level_if_every_series_keeps_it(load, moved, scaling, count):
+def test_auto_reads_the_level_if_every_series_keeps_it(
+    load, moved, scaling, count, capsys
+):
     data = load(moved, count)
     assert choose_scaling(data) == scaling
     assert build_inputs(data, "auto").reads_level == (scaling == "level")
+    assert ("keeps its level" in capsys.readouterr().out) == (scaling == "level")
 
 
 @pytest.mark.parametrize(("more", "scaling"), [(1, "level"), (0, "window")])

@@ -154,7 +154,7 @@ clean-caches: $(READY) ## remove the caches of this suite; downloads stay
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "Setting up $(VENV) (once): TensorFlow and what it needs, a minute or two"
+	@echo "Setting up $(VENV) (once): TensorFlow and what it needs, up to two minutes"
 	@$(PYTHON) -m shared.commands.install --venv $(VENV) || \
 	  { echo "error: $(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m shared.commands.install -r requirements.txt

@@ -27,7 +27,7 @@ from shared.core.waiting import QUIET, say_while
 
 UV = "uv>=0.8,<1"
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off")
-ONCE = ("--retries", "0", "--timeout", "15")  # uv is no must
+ONCE = ("--retries", "0", "--timeout", "15")  # uv is optional
 SIZE = re.compile(r"\(([\d.]+) ?(kB|MB|GB|KiB|MiB|GiB)\)")
 MEGABYTES = {"kB": 1e-3, "MB": 1.0, "GB": 1e3, "KiB": 2**10 / 1e6, "MiB": 2**20 / 1e6,
              "GiB": 2**30 / 1e6}  # fmt: skip
@@ -48,7 +48,8 @@ class Progress:
         line = line.strip()
         first, _, rest = line.partition(" ")
         name, size = rest.partition(" ")[0], self._find_size(line)
-        if first == "Resolved":  # uv, as are Downloaded, Prepared and Installed
+        # Resolved, Downloaded, Prepared and Installed are words of uv.
+        if first == "Resolved" and name.isdigit():
             self.packages = int(name)
             self.moved_on.set()
         elif first == "Downloaded":
@@ -64,7 +65,7 @@ class Progress:
                 self.megabytes += size
         elif line.startswith("Installing collected packages: "):
             self.start_installing(line.count(",") + 1)
-        elif first in ("Prepared", "Installed"):
+        elif first in ("Prepared", "Installed") and name.isdigit():
             self.start_installing(self.packages if first == "Prepared" else int(name))
 
     def start_installing(self, packages: int) -> None:

@@ -71,6 +71,7 @@ def test_the_set_up_counts_packages_and_megabytes():
 def test_the_set_up_counts_what_uv_does():
     progress = Progress()
     progress.read("Using Python 3.11.7 environment at: .venv\n")
+    progress.read("Resolved nothing that counts\n")
     progress.read("Resolved 64 packages in 987ms\n")
     progress.read("Downloading tensorflow (545.9MiB)\n")
     progress.read("Downloading keras (2.3MiB)\n")
@@ -91,6 +92,7 @@ def test_pip_installs_where_uv_cannot(tmp_path, capsys, monkeypatch):
         progress.start_installing(1)
         return (1, ["uv says so\n"]) if command[0] == "uv" else (0, [])
 
+    monkeypatch.setattr("shared.commands.install.read_settings", lambda: ([], {}))
     monkeypatch.setattr("shared.commands.install._find_uv", lambda: "uv")
     monkeypatch.setattr("shared.commands.install._follow", follow)
     install(["-r", "requirements.txt"])
@@ -110,7 +112,8 @@ def test_pip_installs_without_uv_or_with_settings_of_its_own(monkeypatch, missin
 
     settings = None if missing == "settings" else ([], {})
     monkeypatch.setattr("shared.commands.install.read_settings", lambda: settings)
-    monkeypatch.setattr("shared.commands.install._find_uv", lambda: None)
+    uv = None if missing == "uv" else "uv"
+    monkeypatch.setattr("shared.commands.install._find_uv", lambda: uv)
     monkeypatch.setattr("shared.commands.install._follow", follow)
     install(["-r", "requirements.txt"])
     assert ran == [sys.executable]
@@ -260,6 +263,7 @@ def test_modules_are_compiled_only_where_python_would_not(
         commands.append(command)
         return 0, []
 
+    monkeypatch.setattr("shared.commands.install.read_settings", lambda: ([], {}))
     monkeypatch.setattr("shared.commands.install._find_uv", lambda: uv)
     monkeypatch.setattr("shared.commands.install._follow", follow)
     for value in ("", "1"):
